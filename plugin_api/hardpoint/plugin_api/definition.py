@@ -123,5 +123,5 @@ class TaskDefinition:
         raise UsageError(
             f"Task `{self.name}` of type `{self.task_type}` runs through its plugin, not as a plain function",
             hint="Call it inside a @workflow and run that with `hardpoint run FILE WORKFLOW` "
-            "or `hardpoint.executor.run(workflow)`",
+            "or `hardpoint.executor.engine.run(workflow)`",
         )

@@ -73,7 +73,8 @@ class JobRef(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Args:
         id: The vendor's id.
-        account: Which account, region or workgroup it lives in; polls are batched by it.
+        account: Which service, account, region or workgroup it lives in; polls are batched by it, so jobs
+            with the same account must be answerable in one call.
         secrets: Names of the secrets that reach it; never values.
         extra: What else the handler needs, plain JSON.
     """

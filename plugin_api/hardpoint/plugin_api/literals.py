@@ -82,6 +82,16 @@ class ChoiceType(LiteralType, frozen=True, tag="choice"):
 
     values: tuple[None | bool | int | str, ...]
 
+    # Python's `True == 1` would make `Literal[True]` and `Literal[1]` one type, although their wires differ.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ChoiceType) and self._typed() == other._typed()
+
+    def __hash__(self) -> int:
+        return hash(self._typed())
+
+    def _typed(self) -> tuple[tuple[type, object], ...]:
+        return tuple((type(value), value) for value in self.values)
+
     def __str__(self) -> str:
         return f"Literal[{', '.join(map(repr, self.values))}]"
 
