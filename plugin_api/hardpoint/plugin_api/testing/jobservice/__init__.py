@@ -1,0 +1,41 @@
+"""A fake external job service: HTTP, tenants, slots, rates, quotas, and faults by script or by seed.
+
+    POST   /v1/jobs               {"duration_s", "fail", "label", "name", "tags", "output"}: 201, 200 replayed
+    GET    /v1/jobs/ID[?wait=S]   one job with its output; `wait` holds the answer until it ended: 200, 404
+    GET    /v1/jobs?ids=A,B       up to `batch_max` jobs; unknown ids are left out: 200, 413
+    POST   /v1/jobs:batchGet      {"ids": [...]}: the same, for more ids than a URL holds
+    GET    /v1/jobs?name=N        the job of that name, consistent at once: 200
+    GET    /v1/jobs?label=&state=&after=ID&limit=N   a listing, oldest first, `listing_lag_s` late: 200
+    DELETE /v1/jobs/ID            cancel; repeatable: 200, 404
+
+    GET    /stats  /records  /healthz          counters; one line per job; alive
+    POST   /config {"slots": 5}                change settings; what is not named stays
+    POST   /script [{"match": "POST /v1/jobs", "fault": "lost", "times": 1}]
+    POST   /finish {"id": "j1", "state": "SUCCEEDED"}         end a job now, whatever its duration
+    POST   /reset                              forget jobs, counters and scripted faults; settings stay
+
+Headers: `X-Tenant` (else `default`); `Idempotency-Key`, per tenant: same key and body is the same job (200
+and `"replayed": true`), same key with another body is refused (409); `Authorization: Bearer …` where a token
+is required. A `name` is unique within its tenant: a second create gets 409 with the first one's id.
+
+States: QUEUED → RUNNING → SUCCEEDED | FAILED | CANCELLED. A job waits in QUEUED for a slot. Tenants that wait
+take turns; within a tenant first come, first served.
+
+From a test:
+
+    with JobService(slots=2) as service:
+        service.script(ScriptedFault("POST /v1/jobs", "lost"))
+        ...
+        assert service.stats().total.double_submits == 0
+
+From a shell: `python -m hardpoint.plugin_api.testing.jobservice --port 0 --slots 500 --p-lost 0.01`;
+the first line it prints is its URL.
+"""
+
+from hardpoint.plugin_api.testing.jobservice.board import JobState
+from hardpoint.plugin_api.testing.jobservice.faults import ScriptedFault
+from hardpoint.plugin_api.testing.jobservice.launcher import JobService
+from hardpoint.plugin_api.testing.jobservice.settings import Settings
+from hardpoint.plugin_api.testing.jobservice.stats import JobRecord, Stats, TenantStats
+
+__all__ = ["JobRecord", "JobService", "JobState", "ScriptedFault", "Settings", "Stats", "TenantStats"]

@@ -1,0 +1,133 @@
+"""Runs tasks as jobs of hardpoint's fake job service: one task type for each kind of idempotency.
+
+    jobservice          TOKEN    the service takes our token as `Idempotency-Key`
+    jobservice_name     NAME     the job's name is our token; a second create is refused with 409
+    jobservice_search   SEARCH   the job's label is our token; listings show it only after a while
+
+A job returns its inputs, in order, as its outputs, unless the config says what it `returns`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from hardpoint_jobservice_handlers import (
+    BATCH_MAX,
+    JobConfig,
+    NameHandler,
+    SearchHandler,
+    TokenHandler,
+    digest,
+)
+
+from hardpoint.plugin_api import (
+    SINGLE_OUTPUT,
+    Idempotency,
+    Options,
+    Parameter,
+    PollPolicy,
+    RateLimit,
+    ResourcePool,
+    Shape,
+    TaskDefinition,
+    TaskType,
+    hookimpl,
+)
+from hardpoint.plugin_api.definition import caller_position
+
+__all__ = [
+    "JobConfig",
+    "JobServicePlugin",
+    "JobTask",
+    "NameHandler",
+    "SearchHandler",
+    "TokenHandler",
+    "plugin",
+]
+
+
+class JobTask(TaskDefinition):
+    """A task that runs as a job of the service.
+
+    >>> double = JobTask("double", url="http://127.0.0.1:1", inputs={"value": int}, outputs={"result": int})
+    >>> double.task_type, double.config
+    ('jobservice', {'url': 'http://127.0.0.1:1'})
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        inputs: Mapping[str, Any] | None = None,
+        outputs: Mapping[str, Any] | None = None,
+        type: str = "jobservice",
+        options: Options | None = None,
+        **config: Any,
+    ) -> None:
+        position = caller_position(2)
+        settings = msgspec.to_builtins(msgspec.convert(config, type=JobConfig))
+        super().__init__(
+            name=name,
+            task_type=type,
+            file=Path(position.file),
+            inputs={
+                each: Parameter(hint) for each, hint in ({"value": int} if inputs is None else inputs).items()
+            },
+            outputs={SINGLE_OUTPUT: int} if outputs is None else outputs,
+            config=settings,
+            options=options,
+            version=digest(settings),
+            position=position,
+        )
+
+
+class JobServicePlugin:
+    """The plugin object; tests may make their own with other declarations."""
+
+    def __init__(
+        self,
+        *,
+        slots: int = 100_000,
+        calls_per_s: float = 100_000.0,
+        settling_delay_s: float = 0.5,
+        poll: PollPolicy | None = None,
+    ) -> None:
+        self._slots = slots
+        self._calls_per_s = calls_per_s
+        self._settling_delay_s = settling_delay_s
+        self._poll = poll or PollPolicy(first_s=0.05, fraction=0.2, max_s=2.0, batch_max=BATCH_MAX)
+
+    @hookimpl
+    def task_types(self) -> Iterable[TaskType]:
+        for handler, idempotency in (
+            (TokenHandler, Idempotency.TOKEN),
+            (NameHandler, Idempotency.NAME),
+            (SearchHandler, Idempotency.SEARCH),
+        ):
+            yield TaskType(
+                handler.task_type,
+                Shape.JOB,
+                handler,
+                config=JobConfig,
+                idempotency=idempotency,
+                settling_delay_s=0.0 if idempotency is Idempotency.NAME else self._settling_delay_s,
+                poll=self._poll,
+                doc=f"A job of the fake job service, found again by {idempotency.value}",
+            )
+
+    @hookimpl
+    def resource_pools(self) -> Iterable[ResourcePool]:
+        return [ResourcePool(f"{name}:*", self._slots) for name in _NAMES]
+
+    @hookimpl
+    def rate_limits(self) -> Iterable[RateLimit]:
+        rate = self._calls_per_s
+        return [RateLimit(f"{name}:*", rate, rate, burst=max(1, int(rate))) for name in _NAMES]
+
+
+_NAMES = tuple(handler.task_type for handler in (TokenHandler, NameHandler, SearchHandler))
+
+plugin = JobServicePlugin()

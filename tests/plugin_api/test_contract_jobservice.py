@@ -1,0 +1,17 @@
+"""The three kinds of idempotency, held to the contract against a running service with faults."""
+
+from __future__ import annotations
+
+from hardpoint_jobservice_contract import JobServiceContract
+
+
+class TestToken(JobServiceContract):
+    name = "jobservice"
+
+
+class TestName(JobServiceContract):
+    name = "jobservice_name"
+
+
+class TestSearch(JobServiceContract):
+    name = "jobservice_search"
