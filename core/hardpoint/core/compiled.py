@@ -122,7 +122,7 @@ class WorkflowBody(msgspec.Struct, frozen=True, omit_defaults=True):
     doc: str = ""
 
 
-class CompiledWorkflow(msgspec.Struct, frozen=True, dict=True, omit_defaults=True):
+class CompiledWorkflow(msgspec.Struct, frozen=True, dict=True):
     """A checked workflow with everything it needs.
 
     Args:
