@@ -1,0 +1,1 @@
+"""Worker processes as the engine sees them: fed in batches, watched, killed when need be."""

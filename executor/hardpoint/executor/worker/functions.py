@@ -1,0 +1,139 @@
+"""How a worker runs each kind of function task: a Python function by its hints, others by their handler."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hardpoint.core.types import Codec, codec_for
+from hardpoint.executor.worker.code import CodeSpace
+from hardpoint.plugin_api import (
+    SINGLE_OUTPUT,
+    FunctionContext,
+    HardpointError,
+    Inputs,
+    Outputs,
+    TaskDefinition,
+    TaskSpec,
+    UserError,
+)
+
+if TYPE_CHECKING:
+    from hardpoint.registry import Registry
+
+PYTHON = "python"
+"""The task type of `@task` functions; every other one belongs to a plugin."""
+
+
+class LoadedTask(Protocol):
+    """A spec whose code is imported, ready for any number of attempts."""
+
+    def run(self, context: FunctionContext, inputs: Inputs) -> Outputs:
+        """One attempt."""
+
+
+def load_task(spec: TaskSpec, code: CodeSpace) -> LoadedTask:
+    """Import what a spec names.
+
+    Raises:
+        HardpointError: There is no such function or handler.
+        BaseException: Whatever the author's module raises when it is imported.
+    """
+    if spec.type == PYTHON:
+        return PythonTask(spec, code.find(spec.config))
+    return HandlerTask(spec.type, _registry())
+
+
+class PythonTask:
+    """Decodes inputs, calls the function, encodes what it returns; codecs come from its hints.
+
+    Args:
+        spec: The task.
+        found: The function, or the task object around it.
+    """
+
+    def __init__(self, spec: TaskSpec, found: Any) -> None:
+        if isinstance(found, TaskDefinition):
+            inputs = {name: parameter.hint for name, parameter in found.inputs.items()}
+            outputs: Mapping[str, Any] = found.outputs
+            self._fn: Callable[..., Any] = found.fn  # type: ignore[attr-defined]
+        else:
+            self._fn, inputs, outputs = _plain(spec, found)
+        self._name = spec.name
+        self._inputs = {name: codec_for(hint) for name, hint in inputs.items()}
+        self._outputs = {name: codec_for(hint) for name, hint in outputs.items()}
+        self._single = self._outputs.get(SINGLE_OUTPUT) if len(self._outputs) == 1 else None
+
+    def run(self, context: FunctionContext, inputs: Inputs) -> Outputs:
+        """See `LoadedTask`."""
+        store = context.store
+        codecs = self._inputs
+        value = self._fn(**{name: codecs[name].decode(wire, store) for name, wire in inputs.items()})
+        if self._single is not None:
+            return {SINGLE_OUTPUT: self._encoded(SINGLE_OUTPUT, self._single, value, context)}
+        if not self._outputs:
+            return {}
+        return self._several(value, context)
+
+    def _several(self, value: Any, context: FunctionContext) -> Outputs:
+        if not isinstance(value, tuple) or len(value) != len(self._outputs):
+            names = ", ".join(f"`{name}`" for name in self._outputs)
+            raise UserError(
+                f"Task `{self._name}` returned `{_brief(value)}`, not a tuple of {names}",
+                hint="Return the NamedTuple of its return annotation",
+            )
+        pairs = zip(self._outputs.items(), value, strict=True)
+        return {name: self._encoded(name, codec, each, context) for (name, codec), each in pairs}
+
+    def _encoded(self, name: str, codec: Codec, value: Any, context: FunctionContext) -> Any:
+        try:
+            return codec.encode(value, context.store)
+        except HardpointError as error:
+            which = "Its result" if name == SINGLE_OUTPUT else f"Its output `{name}`"
+            error.message = f"{which} does not fit `{codec.type}`: {error.message}"
+            raise
+
+
+class HandlerTask:
+    """Hands an attempt to a plugin's function handler.
+
+    Args:
+        type: The task type.
+        registry: Where its handler is found.
+    """
+
+    def __init__(self, type: str, registry: Registry) -> None:
+        self._type = type
+        self._registry = registry
+        registry.handler(type)
+
+    def run(self, context: FunctionContext, inputs: Inputs) -> Outputs:
+        """See `LoadedTask`."""
+        return self._registry.run_function(self._type, context, inputs)
+
+
+@functools.cache
+def _registry() -> Registry:
+    # Imported here: workers that run Python functions only, which is most of them, do without plugins.
+    from hardpoint.registry import load_registry
+
+    return load_registry()
+
+
+def _plain(spec: TaskSpec, found: Any) -> tuple[Callable[..., Any], dict[str, Any], dict[str, Any]]:
+    from hardpoint.core.signature import read_signature
+
+    if not isinstance(found, FunctionType):
+        raise UserError(
+            f"Task `{spec.name}` is a `{type(found).__name__}` in a worker, not a function",
+            hint="Define it with `def` and `@task`, and do not assign something else to its name",
+        )
+    signature = read_signature(found, "Task")
+    return found, {name: each.hint for name, each in signature.inputs.items()}, signature.outputs
+
+
+def _brief(value: Any, max_chars: int = 80) -> str:
+    text = repr(value)
+    return text if len(text) <= max_chars else f"{text[:max_chars]}…"
