@@ -1,0 +1,70 @@
+"""Telling observers what was journaled: in order, at least once, from where each of them stopped.
+
+One thread of its own, so that a slow observer never delays a run. Each observer's position in each run
+is kept in the journal: after a crash it is told again what it may have missed.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+
+from hardpoint.executor.engine.run import Journaled, Progress, Run
+from hardpoint.executor.execution import described
+from hardpoint.executor.journal.protocol import Journal
+from hardpoint.registry import Registry
+
+CLOSE_WAIT_S = 10.0
+
+
+class Observers:
+    """Passes journaled events on to every plugin that implements `events_journaled`."""
+
+    def __init__(self, registry: Registry, journal: Journal) -> None:
+        self._registry = registry
+        self._journal = journal
+        self._news: queue.SimpleQueue[tuple[str, Journaled] | None] = queue.SimpleQueue()
+        self._told: dict[tuple[str, str], int] = {}
+        self._thread: threading.Thread | None = None
+
+    def attach(self, run: Run) -> None:
+        """Tell about a run from now on, and about what was journaled of it before."""
+        if not self._registry.observers():
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._loop, name="hardpoint-observers", daemon=True)
+            self._thread.start()
+        # An empty piece of news: it makes the thread catch up with the journal.
+        self._news.put((run.id, Journaled(run.next_seq, [])))
+
+        def listen(news: Journaled | Progress | None) -> None:
+            if isinstance(news, Journaled):
+                self._news.put((run.id, news))
+
+        run.listeners.append(listen)
+
+    def close(self) -> None:
+        """Tell what is left to tell, unless an observer is stuck."""
+        if self._thread is not None:
+            self._news.put(None)
+            self._thread.join(CLOSE_WAIT_S)
+
+    def _loop(self) -> None:
+        while (item := self._news.get()) is not None:
+            execution, news = item
+            for observer in self._registry.observers():
+                self._catch_up(observer, execution, news)
+
+    def _catch_up(self, observer: str, execution: str, news: Journaled) -> None:
+        place = (observer, execution)
+        told = self._told.get(place)
+        if told is None:
+            told = self._journal.observed(observer, execution)
+        if news.first_seq > told + 1:
+            news = Journaled(told + 1, self._journal.read(execution, after_seq=told))
+        fresh = news.after(told)
+        if fresh is not None:
+            self._registry.notify(observer, list(described(execution, fresh)))
+            told = fresh.last_seq
+            self._journal.mark_observed(observer, execution, told)
+        self._told[place] = told

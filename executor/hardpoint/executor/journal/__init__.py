@@ -1,0 +1,1 @@
+"""The facts about runs, and where they are kept."""

@@ -1,0 +1,167 @@
+"""What every journal offers.
+
+A journal keeps, for each run, a row of summary and the list of its events; beside them compiled
+workflows by digest, cached outputs by key, and an inbox of commands. The engine that holds a run's
+lease is the only writer of its events: every append carries the lease's fencing number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from hardpoint.executor.journal.events import Event, RunPhase
+from hardpoint.plugin_api import ErrorInfo, HardpointError, UsageError, Wire
+
+LEASE_S = 30.0
+"""How long a run stays with an engine that gives no sign of life."""
+
+
+class ExecutionRow(msgspec.Struct, frozen=True):
+    """The summary of one run, for lists. Times in seconds since the epoch."""
+
+    execution: str
+    workflow: str
+    digest: str
+    project: str
+    domain: str
+    phase: RunPhase
+    submitted_at: float
+    started_at: float | None = None
+    ended_at: float | None = None
+    owner: str = ""
+    fence: int = 0
+    lease_until: float = 0.0
+    outputs: dict[str, Wire] = {}
+    error: ErrorInfo | None = None
+    error_node: str = ""
+    detached: bool = False
+
+
+class CachedOutputs(msgspec.Struct, frozen=True):
+    """Outputs kept for reuse, and the attempt that made them."""
+
+    key: str
+    execution: str
+    node: str
+    outputs: dict[str, Wire]
+    at: float
+
+
+class Append(msgspec.Struct):
+    """What one engine turn adds to one run: committed with the others of that turn, or not at all."""
+
+    execution: str
+    fence: int
+    first_seq: int
+    events: list[Event]
+    summary: ExecutionRow | None = None
+    cached: list[CachedOutputs] = []
+
+
+class Command(msgspec.Struct, frozen=True):
+    """A wish from another process, such as `abort`; taken once, by the run's owner."""
+
+    id: str
+    execution: str
+    name: str
+    body: dict[str, Any] = {}
+
+
+class LeaseLostError(HardpointError):
+    """Another engine owns the run now; this one must not write about it any more."""
+
+    def __init__(self, execution: str, owner: str) -> None:
+        self.execution = execution
+        super().__init__(
+            f"Run `{execution}` belongs to `{owner or 'nobody'}` now; this engine stops writing to it",
+            hint=f"`hardpoint executions events {execution}` shows who adopted it",
+        )
+
+
+class ExecutionNotFoundError(UsageError):
+    """No run of that id in this store."""
+
+
+class JournalDamagedError(HardpointError):
+    """A part of the journal cannot be read; what comes before it can."""
+
+    def __init__(self, execution: str, seq: int, reason: str) -> None:
+        self.execution = execution
+        self.seq = seq
+        super().__init__(
+            f"The journal of run `{execution}` is damaged from event {seq} on: {reason}",
+            hint=f"The {seq - 1} events before it are intact; `hardpoint executions resume {execution} "
+            "--drop-damaged` sets the rest aside and goes on from there",
+        )
+
+
+class Journal(Protocol):
+    """Where runs are kept. Every method may be called from any thread."""
+
+    def create(self, row: ExecutionRow, workflow: bytes, events: list[Event]) -> None:
+        """Keep a new run with its first events and, under its digest, its compiled workflow."""
+
+    def commit(self, appends: Sequence[Append], *, durable: bool) -> None:
+        """Append to several runs in one transaction.
+
+        Args:
+            appends: At most one for each run.
+            durable: Wait until it would survive a power loss, not only a crash of this process.
+
+        Raises:
+            LeaseLostError: One of the fencing numbers is no longer the run's.
+        """
+
+    def read(self, execution: str, after_seq: int = 0) -> list[Event]:
+        """Events of a run after the given one, in order; raises `JournalDamagedError`."""
+
+    def drop_damaged(self, execution: str) -> int:
+        """Set aside what cannot be read at the end of a run's events; return the last good seq."""
+
+    def row(self, execution: str) -> ExecutionRow:
+        """The summary of a run; raises `ExecutionNotFoundError`."""
+
+    def rows(self, *, limit: int = 100, phases: Iterable[RunPhase] = ()) -> list[ExecutionRow]:
+        """Summaries, newest first."""
+
+    def workflow(self, digest: str) -> bytes:
+        """A compiled workflow as JSON."""
+
+    def claim(self, execution: str, owner: str, now: float, *, force: bool = False) -> ExecutionRow | None:
+        """Take the lease if it is free or lapsed (or in any case, with `force`); None if it is not."""
+
+    def renew(self, executions: Mapping[str, int], now: float) -> set[str]:
+        """Extend the leases, given as run: fencing number; return the runs that are no longer ours."""
+
+    def release(self, executions: Mapping[str, int]) -> None:
+        """Give leases back, so that another engine may claim the runs at once."""
+
+    def cached(self, keys: Sequence[str]) -> dict[str, CachedOutputs]:
+        """Outputs kept under those keys."""
+
+    def send(self, command: Command) -> None:
+        """Put a command into the inbox; the same id twice is one command."""
+
+    def take(self, executions: Sequence[str]) -> list[Command]:
+        """Commands for those runs, oldest first, each handed out once."""
+
+    def observed(self, observer: str, execution: str) -> int:
+        """The last event of a run that an observer was told; 0 if none."""
+
+    def mark_observed(self, observer: str, execution: str, seq: int) -> None:
+        """Keep how far an observer was told."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+
+def no_such_execution(execution: str, known: Iterable[str]) -> ExecutionNotFoundError:
+    """The error for a run that is not there, with what is."""
+    latest = ", ".join(f"`{each}`" for each in known) or "none"
+    return ExecutionNotFoundError(
+        f"No run `{execution}` in this store; the latest: {latest}",
+        hint="`hardpoint executions list` shows all; `HARDPOINT_HOME` chooses the store",
+    )

@@ -1,0 +1,203 @@
+"""What can be read of a run without driving it: from the journal, by any process, at any time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import assert_never
+
+import msgspec
+
+from hardpoint.core.compiled import CompiledWorkflow, from_json
+from hardpoint.core.flatten import flatten
+from hardpoint.executor.api import open_journal
+from hardpoint.executor.engine.state import NodeState, RunState
+from hardpoint.executor.home import HomeUnusableError, home_path
+from hardpoint.executor.journal.events import (
+    AbortRequested,
+    Adopted,
+    Artifact,
+    AttemptCancelled,
+    AttemptFailed,
+    AttemptPrepared,
+    AttemptStarted,
+    AttemptSucceeded,
+    CancelRequested,
+    CreateUnsettled,
+    Ended,
+    Event,
+    JobCreated,
+    JobMoved,
+    NodeCached,
+    Resumed,
+    Submitted,
+)
+from hardpoint.executor.journal.memory import MemoryJournal
+from hardpoint.executor.journal.protocol import (
+    ExecutionNotFoundError,
+    ExecutionRow,
+    Journal,
+    JournalDamagedError,
+    no_such_execution,
+)
+from hardpoint.executor.owner import is_dead
+from hardpoint.executor.pool.messages import LogSpan
+from hardpoint.plugin_api import ErrorInfo, UsageError
+
+LATEST = "last"
+ROWS_MAX = 100_000
+
+
+class AmbiguousExecutionError(UsageError):
+    """An abbreviated id that fits several runs."""
+
+
+class Try(msgspec.Struct, frozen=True):
+    """One attempt of a node, or one answer from the cache (then `attempt` is 0).
+
+    Args:
+        node, attempt: Which.
+        state: `STARTED` while it is in flight, else how it ended.
+        started_at, ended_at: Seconds since the epoch.
+        error: Of a failed one.
+        log: Where its output lies.
+        artifacts: What it attached.
+    """
+
+    node: str
+    attempt: int
+    state: NodeState
+    started_at: float
+    ended_at: float | None = None
+    error: ErrorInfo | None = None
+    log: LogSpan | None = None
+    artifacts: tuple[Artifact, ...] = ()
+
+
+class RunView:
+    """A run as its journal tells it.
+
+    Args:
+        row: Its summary.
+        compiled: Its workflow.
+        events: Everything journaled so far.
+    """
+
+    def __init__(self, row: ExecutionRow, compiled: CompiledWorkflow, events: Sequence[Event]) -> None:
+        self.row = row
+        self.compiled = compiled
+        self.events = events
+        self.state = RunState(row.execution, flatten(compiled))
+        for event in events:
+            self.state.apply(event)
+        self.tries = tries_of(events)
+
+
+@contextmanager
+def existing_store(home: str) -> Iterator[tuple[Path, Journal]]:
+    """A store's folder and its journal; an empty one where there is no store: looking makes none.
+
+    Raises:
+        HomeUnusableError: It is no folder.
+    """
+    folder = home_path(home, os.environ)
+    if folder.exists() and not folder.is_dir():
+        raise HomeUnusableError(
+            f"The store `{folder}` is not a folder", hint="Set HARDPOINT_HOME to a folder"
+        )
+    journal = open_journal(folder) if (folder / "hardpoint.db").exists() else MemoryJournal()
+    try:
+        yield folder, journal
+    finally:
+        journal.close()
+
+
+def load_view(journal: Journal, row: ExecutionRow) -> RunView:
+    """Read a run.
+
+    Raises:
+        JournalDamagedError: A part of it cannot be read.
+    """
+    return RunView(row, from_json(journal.workflow(row.digest)), journal.read(row.execution))
+
+
+def find_row(journal: Journal, text: str) -> ExecutionRow:
+    """The run that an id, an unambiguous end or beginning of one, or `last` names.
+
+    Raises:
+        ExecutionNotFoundError: None fits.
+        AmbiguousExecutionError: Several do.
+    """
+    if text == LATEST and (newest := journal.rows(limit=1)):
+        return newest[0]
+    try:
+        return journal.row(text)
+    except ExecutionNotFoundError:
+        rows = journal.rows(limit=ROWS_MAX)
+    match [row for row in rows if text and (row.execution.startswith(text) or row.execution.endswith(text))]:
+        case [only]:
+            return only
+        case []:
+            raise no_such_execution(text, [row.execution for row in rows[:3]])
+        case several:
+            shown = ", ".join(f"`{row.execution}`" for row in several[:5])
+            more = f" and {len(several) - 5} more" if len(several) > 5 else ""
+            raise AmbiguousExecutionError(
+                f"`{text}` fits {len(several)} runs: {shown}{more}", hint="Give more of the id"
+            )
+
+
+def is_driven(row: ExecutionRow, now: float) -> bool:
+    """Whether an executor that may be alive holds the run's lease."""
+    return bool(row.owner) and row.lease_until > now and not is_dead(row.owner)
+
+
+def tries_of(events: Iterable[Event]) -> list[Try]:
+    """All attempts and cache hits of a run, in the order in which they began."""
+    found: list[Try] = []
+    open_at: dict[str, int] = {}
+
+    def end(node: str, state: NodeState, at: float, **more: object) -> None:
+        index = open_at.pop(node, None)
+        if index is not None:
+            found[index] = msgspec.structs.replace(found[index], state=state, ended_at=at, **more)
+
+    for event in events:
+        match event:
+            case AttemptStarted():
+                open_at[event.node] = len(found)
+                found.append(Try(event.node, event.attempt, NodeState.STARTED, event.at))
+            case AttemptSucceeded():
+                artifacts = event.artifacts
+                end(event.node, NodeState.SUCCEEDED, event.at, log=event.log, artifacts=artifacts)
+            case AttemptFailed():
+                more = {"error": event.error, "log": event.log, "artifacts": event.artifacts}
+                end(event.node, NodeState.FAILED, event.at, **more)
+            case AttemptCancelled():
+                end(event.node, NodeState.CANCELLED, event.at, log=event.log)
+            case NodeCached():
+                found.append(Try(event.node, 0, NodeState.SUCCEEDED, event.at, event.at))
+            case AttemptPrepared() | JobCreated() | JobMoved() | CreateUnsettled() | CancelRequested():
+                pass
+            case Submitted() | Adopted() | AbortRequested() | Resumed() | Ended():
+                pass
+            case _:
+                assert_never(event)
+    return found
+
+
+def recorded_durations_s(journal: Journal, workflow: str, *, runs_max: int = 5) -> dict[str, float]:
+    """How long each node took the last time it ran, by node id, from the newest runs of a workflow."""
+    durations: dict[str, float] = {}
+    same = [row for row in journal.rows(limit=200) if row.workflow == workflow]
+    for row in reversed(same[:runs_max]):
+        try:
+            events = journal.read(row.execution)
+        except JournalDamagedError:
+            continue
+        for each in tries_of(events):
+            if each.attempt and each.state is NodeState.SUCCEEDED and each.ended_at is not None:
+                durations[each.node] = each.ended_at - each.started_at
+    return durations
