@@ -1,0 +1,256 @@
+"""Every command with its options; what a command does is imported when it runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hardpoint.executor.cli.options import RunOptions
+
+CODES = (
+    "Exit codes: 0 done; 1 the run failed or was aborted; 2 bad usage, a workflow that does not compile, "
+    "or a store that cannot be read. With --json, errors come to stderr as a JSON list."
+)
+
+
+def _group(help: str = "", *, name: str | None = None) -> typer.Typer:
+    # Help through rich would cost 60 ms of every `--help`.
+    return typer.Typer(
+        name=name,
+        help=help or None,
+        epilog=CODES,
+        add_completion=False,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+
+
+app = _group(name="hardpoint")
+executions = _group("Look at runs; resume and abort them.")
+executor = _group("Run what was detached or interrupted.")
+plugins = _group("Show what is installed.")
+app.add_typer(executions, name="executions")
+app.add_typer(executor, name="executor")
+app.add_typer(plugins, name="plugins")
+
+Inputs = Annotated[
+    list[str] | None, typer.Argument(metavar="[--INPUT VALUE]", help="Its inputs; options may follow too.")
+]
+File = Annotated[str, typer.Argument(metavar="FILE", help="A Python file.")]
+Name = Annotated[str, typer.Argument(metavar="WORKFLOW", help="A workflow in it.")]
+Id = Annotated[
+    str, typer.Argument(metavar="ID", help="A run: its id, an unambiguous end or beginning of it, or `last`.")
+]
+Home = Annotated[
+    str,
+    typer.Option("--home", metavar="FOLDER", help="The store; default $HARDPOINT_HOME, else ./.hardpoint."),
+]
+Project = Annotated[
+    str, typer.Option("--project", "-p", metavar="NAME", help="Whose work it is; default `default`.")
+]
+Domain = Annotated[
+    str, typer.Option("--domain", "-d", metavar="NAME", help="Of the project; default `development`.")
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", metavar="N", min=1, help="Processes for Python tasks; default: one for each core."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+_own_words = {"allow_interspersed_args": False}
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"hardpoint {version('hardpoint')}")
+        raise typer.Exit
+
+
+@app.callback()
+def hardpoint(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Run typed workflows: on this machine, and through plugins on others."""
+
+
+@app.command(context_settings=_own_words, epilog=CODES)
+def run(
+    file: File = "",
+    name: Name = "",
+    inputs: Inputs = None,
+    project: Project = "",
+    domain: Domain = "",
+    home: Home = "",
+    workers: Workers = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Print the run's id; `hardpoint executor start` runs it.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Run a workflow and wait for its end.
+
+    `hardpoint run FILE WORKFLOW --help` lists the inputs of a workflow.
+    """
+    from hardpoint.executor.cli.run import run_workflow
+
+    return run_workflow(
+        [file, name, *(inputs or [])], RunOptions(project, domain, home, workers, detach, json)
+    )
+
+
+@app.command(context_settings=_own_words, epilog=CODES)
+def plan(
+    file: File = "",
+    name: Name = "",
+    inputs: Inputs = None,
+    project: Project = "",
+    domain: Domain = "",
+    home: Home = "",
+    json: Json = False,
+) -> int:
+    """Show what a run would do.
+
+    Its nodes with their plugins, limits and cache state, and its longest chain; nothing is run.
+    """
+    from hardpoint.executor.cli.plan import print_plan
+
+    return print_plan([file, name, *(inputs or [])], RunOptions(project, domain, home, json=json))
+
+
+@app.command("compile", epilog=CODES)
+def compile_(
+    file: File = "",
+    name: Name = "",
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="OUT", help="Where to write it; `-`: to stdout.")
+    ] = "",
+    json: Json = False,
+) -> int:
+    """Check a workflow, print its digest and write it as JSON."""
+    from hardpoint.executor.cli.compile import compile_to
+
+    return compile_to(file, name, output, as_json=json)
+
+
+@app.command(epilog=CODES)
+def graph(file: File = "", name: Name = "", json: Json = False) -> int:
+    """Print a workflow as a Mermaid diagram."""
+    from hardpoint.executor.cli.compile import print_graph
+
+    return print_graph(file, name, as_json=json)
+
+
+@executions.command("list", epilog=CODES)
+def list_(
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="At most so many.")] = 20,
+    phase: Annotated[
+        list[str] | None,
+        typer.Option("--phase", metavar="PHASE", help="Only these, such as FAILED; repeatable."),
+    ] = None,
+    home: Home = "",
+    json: Json = False,
+) -> int:
+    """List runs, the newest first."""
+    from hardpoint.executor.cli.executions import list_executions
+
+    return list_executions(home, limit, phase or [], as_json=json)
+
+
+@executions.command(epilog=CODES)
+def show(id: Id, home: Home = "", json: Json = False) -> int:
+    """Show one run: its nodes, inputs, outputs and error."""
+    from hardpoint.executor.cli.show import show_execution
+
+    return show_execution(home, id, as_json=json)
+
+
+@executions.command(epilog=CODES)
+def events(
+    id: Id,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")] = False,
+    home: Home = "",
+    json: Json = False,
+) -> int:
+    """Print the facts that are journaled about a run; with --follow --json, one object a line."""
+    from hardpoint.executor.cli.executions import print_events
+
+    return print_events(home, id, follow=follow, as_json=json)
+
+
+@executions.command(epilog=CODES)
+def logs(
+    id: Id,
+    node: Annotated[str, typer.Argument(metavar="NODE", help="Only this node.")] = "",
+    attempt: Annotated[
+        int | None, typer.Option("--attempt", metavar="N", min=1, help="Only this attempt of each node.")
+    ] = None,
+    home: Home = "",
+    json: Json = False,
+) -> int:
+    """Print what the attempts of a run wrote to stdout and stderr."""
+    from hardpoint.executor.cli.logs import print_logs
+
+    return print_logs(home, id, node, attempt, as_json=json)
+
+
+@executions.command(epilog=CODES)
+def resume(
+    id: Id,
+    drop_damaged: Annotated[
+        bool, typer.Option("--drop-damaged", help="Set aside what cannot be read of its journal.")
+    ] = False,
+    workers: Workers = None,
+    home: Home = "",
+    json: Json = False,
+) -> int:
+    """Go on with a run that was interrupted, failed or was aborted; what succeeded is kept."""
+    from hardpoint.executor.cli.run import resume_execution
+
+    return resume_execution(id, RunOptions(home=home, workers=workers, json=json), drop_damaged=drop_damaged)
+
+
+@executions.command(epilog=CODES)
+def abort(
+    id: Id,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Kept with the run.")] = "",
+    home: Home = "",
+    json: Json = False,
+) -> int:
+    """End a run, wherever it is driven, and wait until it has ended."""
+    from hardpoint.executor.cli.abort import abort_execution
+
+    return abort_execution(home, id, reason, as_json=json)
+
+
+@executor.command(epilog=CODES)
+def start(workers: Workers = None, home: Home = "", json: Json = False) -> int:
+    """Take up detached and interrupted runs until SIGTERM or Ctrl-C; then let attempts in flight end."""
+    from hardpoint.executor.cli.serve import serve
+
+    return serve(home, workers, as_json=json)
+
+
+@plugins.command("list", epilog=CODES)
+def list_plugins(json: Json = False) -> int:
+    """List task types and extensions, with the distributions they come from."""
+    from hardpoint.executor.cli.plugins import print_plugins
+
+    return print_plugins(as_json=json)
+
+
+@plugins.command("show", epilog=CODES)
+def show_plugin(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A task type.")], json: Json = False
+) -> int:
+    """Show one task type: its config, what it promises, its pools."""
+    from hardpoint.executor.cli.plugins import print_plugin
+
+    return print_plugin(name, as_json=json)

@@ -1,0 +1,107 @@
+"""What a run would do, as far as that is known before it: cache answers and the longest chain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from hardpoint.core.binding import resolve
+from hardpoint.core.compiled import CompiledWorkflow
+from hardpoint.core.flatten import FlatGraph, FlatNode
+from hardpoint.executor.engine.cache import cache_key
+from hardpoint.executor.journal.protocol import Journal
+from hardpoint.plugin_api import HardpointError, Wire
+
+OFF = "off"
+HIT = "hit"
+MISS = "miss"
+UNKNOWN = "unknown"
+
+
+class Chain(msgspec.Struct, frozen=True):
+    """The longest chain of nodes that wait for each other.
+
+    Args:
+        nodes: From first to last.
+        duration_s: As earlier runs took; None if none of its nodes has run.
+    """
+
+    nodes: tuple[str, ...]
+    duration_s: float | None
+
+
+def cache_states(
+    compiled: CompiledWorkflow,
+    graph: FlatGraph,
+    inputs: Mapping[str, Wire],
+    journal: Journal,
+    project: str,
+    domain: str,
+) -> dict[str, str]:
+    """By node: `off`, `hit`, `miss`, or `unknown` where its inputs depend on what must run first.
+
+    Args:
+        compiled, graph: The workflow.
+        inputs: Those that are known.
+        journal: Its cache is asked.
+        project, domain: The tenant.
+    """
+    outputs: dict[str, dict[str, Wire]] = {}
+    states: dict[str, str] = {}
+    asked: dict[str, str] = {}
+
+    # As rarely as the graph allows: a query for each node of a large one would take seconds.
+    def ask() -> None:
+        found = journal.cached(list(set(asked.values())))
+        for id, key in asked.items():
+            states[id] = HIT if key in found else MISS
+            if key in found:
+                outputs[id] = found[key].outputs
+        asked.clear()
+
+    for node in graph.nodes.values():
+        states[node.id] = OFF
+        if (spec := compiled.tasks[node.spec_key]).cache is None:
+            continue
+        if any(up in asked for up in node.upstream):
+            ask()
+        states[node.id] = UNKNOWN
+        if (wires := _known_inputs(node, inputs, outputs)) is not None:
+            asked[node.id] = cache_key(spec, wires, project, domain)
+    ask()
+    return states
+
+
+def _known_inputs(
+    node: FlatNode, inputs: Mapping[str, Wire], outputs: Mapping[str, dict[str, Wire]]
+) -> dict[str, Any] | None:
+    try:
+        return {name: resolve(binding, inputs, outputs.__getitem__) for name, binding in node.inputs}
+    except (KeyError, HardpointError):
+        return None
+
+
+def longest_chain(graph: FlatGraph, durations_s: Mapping[str, float]) -> Chain:
+    """The chain that takes longest; where no durations are known, the one with most nodes.
+
+    Args:
+        graph: Its nodes come in an order in which they could run.
+        durations_s: By node, from earlier runs.
+    """
+    reached: dict[str, tuple[float, int]] = {}
+    before: dict[str, str] = {}
+    for id, node in graph.nodes.items():
+        last = max(node.upstream, key=reached.__getitem__, default="")
+        seconds, count = reached[last] if last else (0.0, 0)
+        reached[id] = (seconds + durations_s.get(id, 0.0), count + 1)
+        before[id] = last
+    if not reached:
+        return Chain((), None)
+    chain = [max(reached, key=reached.__getitem__)]
+    total_s = reached[chain[0]][0]
+    while before[chain[-1]]:
+        chain.append(before[chain[-1]])
+    known = any(id in durations_s for id in chain)
+    return Chain(tuple(reversed(chain)), total_s if known else None)

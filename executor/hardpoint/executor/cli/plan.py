@@ -1,0 +1,140 @@
+"""`hardpoint plan`: what a run would do, without running anything."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hardpoint.core.compiled import CompiledWorkflow
+from hardpoint.core.flatten import FlatGraph, flatten
+from hardpoint.core.store import BlobStore
+from hardpoint.core.workflow import Workflow
+from hardpoint.executor.api import DEFAULT_DOMAIN, DEFAULT_PROJECT
+from hardpoint.executor.cli.exit_codes import DONE
+from hardpoint.executor.cli.flows import open_workflow, quiet_logs
+from hardpoint.executor.cli.forecast import HIT, MISS, UNKNOWN, Chain, cache_states, longest_chain
+from hardpoint.executor.cli.inputs import help_lines, read_inputs
+from hardpoint.executor.cli.options import RunOptions
+from hardpoint.executor.cli.output import patience, say, say_json, table
+from hardpoint.executor.cli.plugins import BUILT_IN, the_registry
+from hardpoint.executor.cli.wording import duration, plural
+from hardpoint.executor.cli.words import Parsed, parse_words
+from hardpoint.executor.home import home_path
+from hardpoint.executor.view import existing_store, recorded_durations_s
+from hardpoint.plugin_api import TaskSpec, Wire
+from hardpoint.registry import Registry
+
+
+def print_plan(words: Sequence[str], options: RunOptions) -> int:
+    """Print what a run would do.
+
+    Args:
+        words: FILE, WORKFLOW, and as many inputs as are known.
+        options: Those before FILE.
+    """
+    file, name, *rest = words
+    workflow = open_workflow(file, name, "plan")
+    parsed = parse_words(rest, workflow.interface)
+    options = parsed.merged(options)
+    if options.help:
+        say(*help_lines(file, name, workflow))
+        return DONE
+    if options.json:
+        quiet_logs()
+    compiled = workflow.compile()
+    registry = the_registry()
+    registry.require({spec.type for spec in compiled.tasks.values()})
+    with patience("reading the inputs"):
+        wires = _inputs(workflow, parsed, options)
+    graph = flatten(compiled)
+    project, domain = options.project or DEFAULT_PROJECT, options.domain or DEFAULT_DOMAIN
+    with existing_store(options.home) as (_, journal):
+        cached = cache_states(compiled, graph, wires, journal, project, domain)
+        chain = longest_chain(graph, recorded_durations_s(journal, compiled.body.name))
+    rows = _rows(compiled, graph, registry, cached)
+    if options.json:
+        say_json(_as_json(compiled, rows, chain))
+    else:
+        _print_table(compiled, rows, chain)
+    return DONE
+
+
+def _inputs(workflow: Workflow[..., Any], parsed: Parsed, options: RunOptions) -> dict[str, Wire]:
+    blobs = home_path(options.home, os.environ) / "blobs"
+    if blobs.exists():
+        return read_inputs(workflow.interface, parsed, BlobStore(str(blobs)), partly=True)
+    # A plan leaves no store behind where none was.
+    with tempfile.TemporaryDirectory(prefix="hardpoint-") as folder:
+        return read_inputs(workflow.interface, parsed, BlobStore(str(Path(folder))), partly=True)
+
+
+def _rows(
+    compiled: CompiledWorkflow, graph: FlatGraph, registry: Registry, cached: dict[str, str]
+) -> list[dict[str, Any]]:
+    homes = {each.name: _distribution(each.distribution, each.version) for each in registry.installed()}
+    rows = []
+    for node in graph.nodes.values():
+        spec = compiled.tasks[node.spec_key]
+        pools = [each.name for each in registry.pools() if each.name.partition(":")[0] == spec.type]
+        row = {"node": node.id, "task": spec.name, "type": spec.type, "plugin": homes.get(spec.type, "")}
+        limits = {
+            "attempts": spec.retry.attempts,
+            "timeout_s": spec.timeout_s,
+            "queue_timeout_s": spec.queue_timeout_s,
+        }
+        resources = _resources(spec)
+        upstream = list(node.upstream)
+        rows.append(
+            {**row, "upstream": upstream, "pools": pools, **resources, **limits, "cache": cached[node.id]}
+        )
+    return rows
+
+
+def _distribution(name: str, version: str) -> str:
+    return f"{name} {version}" if name else BUILT_IN
+
+
+def _resources(spec: TaskSpec) -> dict[str, Any]:
+    wanted = spec.resources
+    return {"cpu": wanted.cpu, "memory_bytes": wanted.memory_bytes, "gpu": wanted.gpu}
+
+
+def _as_json(compiled: CompiledWorkflow, rows: list[dict[str, Any]], chain: Chain) -> dict[str, Any]:
+    return {
+        "workflow": compiled.body.name,
+        "digest": compiled.digest,
+        "nodes": rows,
+        "critical_path": {"nodes": chain.nodes, "duration_s": chain.duration_s},
+    }
+
+
+def _print_table(compiled: CompiledWorkflow, rows: list[dict[str, Any]], chain: Chain) -> None:
+    say(f"{compiled.body.name}: {plural(len(rows), 'node')}, digest {compiled.digest[:12]}")
+    if not rows:
+        return
+    say("")
+    headers = ["NODE", "TASK", "PLUGIN", "POOLS", "ATTEMPTS", "TIMEOUT", "CACHE"]
+    table(headers, [_cells(row) for row in rows])
+    known = f", {duration(chain.duration_s)} as in earlier runs" if chain.duration_s is not None else ""
+    say("", f"Longest chain: {' → '.join(chain.nodes)} ({plural(len(chain.nodes), 'node')}{known})")
+    counts = {state: sum(row["cache"] == state for row in rows) for state in (HIT, MISS, UNKNOWN)}
+    if any(counts.values()):
+        why = " (their inputs depend on what must run first)" if counts[UNKNOWN] else ""
+        say(f"Cache: {', '.join(f'{count} {state}' for state, count in counts.items())}{why}")
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    plugin = f"{row['type']} ({row['plugin']})"
+    pools = ", ".join(row["pools"])
+    return [
+        row["node"],
+        row["task"],
+        plugin,
+        pools,
+        str(row["attempts"]),
+        duration(row["timeout_s"]),
+        row["cache"],
+    ]
