@@ -35,10 +35,10 @@ def disk(tmp_path: Path) -> BlobStore:
 
 
 def test_a_blob_lies_where_its_digest_says(tmp_path: Path, disk: BlobStore) -> None:
-    found = disk.put_bytes(b"abc", format="bytes", name="x.txt")
+    found = disk.put_bytes(b"abc", format="bytes", name="x")
 
     path = tmp_path / "blobs" / "ba" / ABC
-    assert found == Reference(str(path), f"sha256:{ABC}", 3, "bytes", "x.txt")
+    assert found == Reference(str(path), f"sha256:{ABC}", 3, "bytes", "x")
     assert path.read_bytes() == b"abc"
     assert path.stat().st_mode & 0o777 == 0o444
 
@@ -61,7 +61,7 @@ def test_bytes_and_files_come_back(store: BlobStore, tmp_path: Path) -> None:
     assert store.read_bytes(from_bytes) == b""
     assert store.read_bytes(from_file) == source.read_bytes()
     assert (from_file.size_bytes, from_file.name) == (3_000_000, "data.bin")
-    assert store.put_bytes(source.read_bytes(), format="bytes").uri == from_file.uri
+    assert store.put_bytes(source.read_bytes(), format="bytes", name="data.bin") == from_file
 
 
 def test_what_is_put_twice_is_kept_once(tmp_path: Path, disk: BlobStore) -> None:
@@ -365,3 +365,19 @@ def _damage(reference: Reference, data: bytes) -> None:
 def _delete(reference: Reference) -> None:
     files, path = fsspec.core.url_to_fs(reference.uri)
     files.rm_file(path)
+
+
+def test_a_named_file_lies_under_its_own_ending(tmp_path: Path) -> None:
+    store = BlobStore(tmp_path / "blobs")
+    page = store.put_bytes(b"<html>", format="bytes", name="report.html")
+    again = store.put_bytes(b"<html>", format="bytes", name="report.html")
+    plain = store.put_bytes(b"<html>", format="bytes", name="odd.{}")
+    assert page.uri == again.uri == f"{plain.uri}.html"
+    assert Path(page.uri).samefile(plain.uri)
+    assert store.read_bytes(page) == b"<html>"
+
+
+def test_a_named_file_is_found_in_a_store_that_was_moved(tmp_path: Path) -> None:
+    page = BlobStore(tmp_path / "old").put_bytes(b"<html>", format="bytes", name="report.html")
+    (tmp_path / "old").rename(tmp_path / "new")
+    assert BlobStore(tmp_path / "new").read_bytes(page) == b"<html>"

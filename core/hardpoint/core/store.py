@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from hardpoint.core.store_disk import Blob, Disk, blob_path, chunks_of, digest_of
+from hardpoint.core.store_disk import Blob, Disk, blob_path, chunks_of, digest_of, with_suffix_of
 from hardpoint.core.store_errors import StoreError, corrupt, disk_errors
 from hardpoint.core.store_listing import ListedFile, list_folder, listing_bytes, read_listing
 from hardpoint.core.types.surrogates import escape, unescape
@@ -179,7 +179,8 @@ class BlobStore:
 
 
 def _reference(blob: Blob, format: str, name: str) -> Reference:
-    return Reference(blob.uri, blob.digest, blob.size_bytes, format, escape(name))
+    uri = blob.uri if _is_url(blob.uri) else with_suffix_of(name, blob)
+    return Reference(uri, blob.digest, blob.size_bytes, format, escape(name))
 
 
 def _is_url(text: str) -> bool:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
@@ -86,6 +86,29 @@ class Disk:
         target.parent.mkdir(exist_ok=True)
         temporary.replace(target)
         return Blob(str(target), f"sha256:{digest.hexdigest()}", size_bytes)
+
+
+def with_suffix_of(name: str, blob: Blob) -> str:
+    """A path of the blob that ends like the file's own name, so that a browser or an editor knows its kind.
+
+    Args:
+        name: What the file was called, such as `report.html`.
+        blob: In a local store.
+
+    Returns:
+        A link beside the blob; the blob's own path if the name has no plain ending.
+    """
+    suffix = PurePosixPath(name).suffix
+    if not (suffix.isascii() and suffix[1:].isalnum()):
+        return blob.uri
+    link = Path(blob.uri + suffix)
+    try:
+        link.hardlink_to(blob.uri)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links
+        return blob.uri
+    return str(link)
 
 
 def _is_whole(path: Path, size_bytes: int) -> bool:
