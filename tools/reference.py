@@ -3,6 +3,7 @@
 - `hooks.md`: every hook with its arguments, from `hookspecs.py`.
 - `api.md`: every name of `hardpoint.plugin_api`, from its `__all__`.
 - `errors.md`: every error of every room, from the class statements.
+- `events.md`: every event of the journal with its fields.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import get_args
 
 from hardpoint import plugin_api
+from hardpoint.executor.journal import events
 from hardpoint.plugin_api import PROJECT_NAME, hookspecs
 
 NOTE = "<!-- Written by `make docs` from the code; change the docstrings instead. -->"
@@ -217,6 +220,27 @@ def _error_classes(room: Path) -> Iterator[ErrorClass]:
 # --- pages ---------------------------------------------------------------------------------------------
 
 
+# --- events --------------------------------------------------------------------------------------------
+
+
+def events_page() -> str:
+    """Every event, the frequent first."""
+    parts = ["# Events", NOTE, inspect.cleandoc(events.__doc__ or "")]
+    for event in get_args(events.Event):
+        tag = event.__struct_config__.tag
+        rows = [f"| `{name}` | `{hint}` |" for name, hint in event.__annotations__.items()]
+        parts += [
+            f"## `{event.__name__}`",
+            f"{_plain_text(event)} On disk `{tag}`.",
+            "| field | type |\n|---|---|\n" + "\n".join(rows),
+        ]
+    return _page(parts)
+
+
+def _plain_text(event: type) -> str:
+    return inspect.cleandoc(event.__doc__ or "").replace("\n", " ")
+
+
 def _page(parts: Sequence[str]) -> str:
     return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
 
@@ -227,7 +251,12 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a page is out of date")
     options = parser.parse_args(arguments)
-    pages = {"hooks.md": hooks_page(), "api.md": api_page(), "errors.md": errors_page(root)}
+    pages = {
+        "hooks.md": hooks_page(),
+        "api.md": api_page(),
+        "errors.md": errors_page(root),
+        "events.md": events_page(),
+    }
     old = []
     for name, text in pages.items():
         path = root / "docs" / "reference" / name

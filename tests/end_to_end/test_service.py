@@ -25,7 +25,9 @@ from hardpoint.executor.view import load_view
 
 SERVICE = Path(__file__).resolve().parents[2] / "examples" / "service"
 ORDERS = 20
-STEP_S = 0.08
+STEP_S = 0.15
+LAST_STEP_S = 2.0
+"""The last order's: it cannot be done before the server is stopped."""
 
 
 class Server:
@@ -77,7 +79,7 @@ def serving(home: Path) -> Iterator[Server]:
         server.kill()
 
 
-def inputs_of(number: int, ledger: Path, takes_s: float = STEP_S) -> dict[str, Any]:
+def inputs_of(number: int, ledger: Path, takes_s: float) -> dict[str, Any]:
     return {"number": number, "cents": 100 * number, "ledger": str(ledger), "takes_s": takes_s}
 
 
@@ -103,7 +105,8 @@ async def submit_all(url: str, ledger: Path) -> list[str]:
     """Submit every order at once; return when the first step of the first order is done."""
     limits = httpx.Limits(max_connections=ORDERS + 2)
     async with httpx.AsyncClient(base_url=url, limits=limits, timeout=30) as client:
-        orders = [submit(client, inputs_of(number, ledger)) for number in range(ORDERS)]
+        steps_s = [STEP_S] * (ORDERS - 1) + [LAST_STEP_S]
+        orders = [submit(client, inputs_of(number, ledger, each)) for number, each in enumerate(steps_s)]
         executions = await asyncio.gather(*orders)
         assert "AttemptSucceeded" in await follow(client, executions[0], until="AttemptSucceeded")
         return executions
@@ -179,9 +182,10 @@ def test_a_run_can_be_aborted(client: httpx.Client, tmp_path: Path) -> None:
     inputs = inputs_of(8, tmp_path / "ledger.txt", takes_s=60)
     execution = client.post("/runs", json={"inputs": inputs}).json()["execution"]
     with client.stream("GET", f"/runs/{execution}/events") as answer:
-        for line in answer.iter_lines():
-            if json.loads(line)["kind"] == "AttemptStarted":
-                assert client.delete(f"/runs/{execution}").status_code == 202
+        kinds = (json.loads(line)["kind"] for line in answer.iter_lines())
+        assert "AttemptStarted" in kinds
+        assert client.delete(f"/runs/{execution}").status_code == 202
+        assert list(kinds)[-1] == "Ended"
     assert client.get(f"/runs/{execution}").json()["phase"] == "ABORTED"
     assert not (tmp_path / "ledger.txt").exists()
 
