@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,7 +19,9 @@ from hardpoint.plugin_api import (
     TaskDefinition,
     TaskSpec,
     UserError,
+    Variable,
 )
+from hardpoint.plugin_api.literal_rules import convert
 
 if TYPE_CHECKING:
     from hardpoint.registry import Registry
@@ -62,8 +65,9 @@ class PythonTask:
         else:
             self._fn, inputs, outputs = _plain(spec, found)
         self._name = spec.name
-        self._inputs = {name: codec_for(hint) for name, hint in inputs.items()}
-        self._outputs = {name: codec_for(hint) for name, hint in outputs.items()}
+        face = spec.interface
+        self._inputs = {name: aligned(codec_for(hint), face.input(name)) for name, hint in inputs.items()}
+        self._outputs = {name: aligned(codec_for(hint), face.output(name)) for name, hint in outputs.items()}
         self._single = self._outputs.get(SINGLE_OUTPUT) if len(self._outputs) == 1 else None
 
     def run(self, context: FunctionContext, inputs: Inputs) -> Outputs:
@@ -94,6 +98,32 @@ class PythonTask:
             which = "Its result" if name == SINGLE_OUTPUT else f"Its output `{name}`"
             error.message = f"{which} does not fit `{codec.type}`: {error.message}"
             raise
+
+
+def aligned(codec: Codec, variable: Variable | None) -> Codec:
+    """A codec that speaks the type which the workflow was compiled with.
+
+    The same hint need not give the same type in two processes: `typing` may hand out an earlier
+    `List[Union[str, int]]` for `List[Union[int, str]]`, and then the index of a variant means another one.
+
+    >>> from typing import Union
+    >>> from hardpoint.core.store import BlobStore
+    >>> compiled = codec_for(Union[bool, int]).type
+    >>> here = aligned(codec_for(Union[int, bool]), Variable("x", compiled))
+    >>> store = BlobStore("unused")
+    >>> wire = here.encode(7, store)
+    >>> wire == codec_for(Union[bool, int]).encode(7, store), here.decode(wire, store)
+    (True, 7)
+    """
+    if variable is None or variable.type == codec.type:
+        return codec
+    mine, theirs = codec.type, variable.type
+    return replace(
+        codec,
+        type=theirs,
+        encode=lambda value, store: convert(codec.encode(value, store), mine, theirs),
+        decode=lambda wire, store: codec.decode(convert(wire, theirs, mine), store),
+    )
 
 
 class HandlerTask:
