@@ -209,6 +209,23 @@ def test_cancelling_kills_what_runs_and_gives_back_what_waits(lab: Lab) -> None:
     assert sorted(lab.returned()) == waiting
 
 
+def test_calls_cancelled_one_by_one_on_a_worker_that_starts_up_do_not_come_back(lab: Lab) -> None:
+    mark = lab.root / "mark"
+    lab.register(lab.write("flow.py", DEADLY), *NAMES)
+    for _ in range(8):
+        both = {lab.submit("hang", mark=str(mark)), lab.submit("hang", mark=str(mark))}
+        # Two recalls are on their way to a worker that has not spoken yet: it answers both.
+        for ticket in both:
+            lab.pool.cancel([ticket], "no")
+        end_s = time.monotonic() + 20
+        while both:
+            assert time.monotonic() < end_s, f"calls {both} came back"
+            lab.events += lab.pool.wait(0.05)
+            both -= set(lab.returned())
+            both -= {each.ticket for each in lab.events if isinstance(each, CallFailed)}
+    assert lab.result("fine", x=1) == 1
+
+
 def test_a_call_that_ended_before_its_cancel_is_done(lab: Lab) -> None:
     lab.register(lab.write("flow.py", DEADLY), *NAMES)
     lab.result("fine", x=1)

@@ -250,7 +250,9 @@ class WorkerPool:
         self._give_back(tuple(call.ticket for call in calls if call.ticket in self._cancelled))
         head = worker.head
         if head is not None and head.ticket in self._cancelled:
-            worker.kill_for(head, cancelled(head, self._cancelled.pop(head.ticket)))
+            # It stays marked until the death is confirmed: another answer to a recall may still be on its
+            # way, and must not put the call back.
+            worker.kill_for(head, cancelled(head, self._cancelled[head.ticket]))
 
     # --- time and death --------------------------------------------------------------------------------
 
