@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
-from hardpoint.executor.engine.cache import cache_key
+from hardpoint.executor.engine.cache_lookup import CacheLookup
+from hardpoint.executor.engine.desk import Desk
 from hardpoint.executor.engine.run import Progress, Run
-from hardpoint.executor.engine.state import Collect, NodeRun, NodeState, Settle, Stop, Watch
+from hardpoint.executor.engine.state import Collect, NodeRun, Settle, Stop, Watch
 from hardpoint.executor.engine.steps import outputs_problem
 from hardpoint.executor.journal.events import (
     Artifact,
@@ -17,7 +18,6 @@ from hardpoint.executor.journal.events import (
     AttemptStarted,
     AttemptSucceeded,
     Budget,
-    NodeCached,
     RunPhase,
 )
 from hardpoint.executor.journal.protocol import CachedOutputs
@@ -32,22 +32,23 @@ from hardpoint.executor.pool.messages import (
 from hardpoint.executor.pool.pool import WorkerPool
 from hardpoint.plugin_api import ErrorInfo, ErrorKind, Wire
 
-if TYPE_CHECKING:
-    from hardpoint.executor.engine.loop import Engine
-
-LOOKUP_BATCH = 500
 CANCELLED = "Cancelled"
 
 
 class FunctionLane:
-    """Keeps the worker pool supplied; owned by the engine's thread."""
+    """Keeps the worker pool supplied; owned by the engine's thread.
 
-    def __init__(self, engine: Engine, pool: WorkerPool) -> None:
-        self._engine = engine
+    Args:
+        desk: Where events go.
+        pool: The workers.
+        cache: Knows the key under which a node's outputs will be kept.
+    """
+
+    def __init__(self, desk: Desk, pool: WorkerPool, cache: CacheLookup) -> None:
+        self._desk = desk
         self._pool = pool
-        self._unchecked: deque[tuple[Run, NodeRun]] = deque()
+        self._cache = cache
         self._ready: deque[tuple[Run, NodeRun]] = deque()
-        self._keys: dict[tuple[str, str], str] = {}
         self._tickets = itertools.count(1)
         self._calls: dict[int, tuple[Run, NodeRun, int]] = {}
         self._by_node: dict[tuple[str, str], int] = {}
@@ -58,39 +59,39 @@ class FunctionLane:
         """Whether any attempt is with the pool."""
         return bool(self._calls)
 
-    def check_cache(self, run: Run, node: NodeRun) -> None:
-        """Look for outputs of an earlier attempt first; with others, in one query."""
-        self._unchecked.append((run, node))
-
     def start(self, run: Run, node: NodeRun) -> None:
         """Wait for a worker."""
         self._ready.append((run, node))
 
     def fill(self) -> None:
-        """Answer from the cache what can be, and start as many attempts as the pool has room for."""
-        while self._unchecked:
-            self._look_up()
-        if not self._ready or self._engine.draining:
+        """Start as many attempts as the pool has room for."""
+        if not self._ready or self._desk.draining:
             return
         room = self._pool.room()
         calls: list[FunctionCall] = []
-        now = self._engine.clock.now()
+        now = self._desk.clock.now()
         while self._ready and len(calls) < room:
             run, node = self._ready.popleft()
-            if self._may_start(run, node):
-                inputs = self._engine.inputs_of(run, node)
+            if run.may_start(node) and self._desk.owns(run):
+                inputs = self._desk.inputs_of(run, node)
                 if inputs is not None:
                     calls.append(self._call(run, node, inputs, now))
         if calls:
-            self._engine.after_commit(lambda: self._pool.submit(calls))
+            self._submit(calls)
 
-    def _may_start(self, run: Run, node: NodeRun) -> bool:
-        waiting = node.state is NodeState.READY or node.state is NodeState.BACKOFF
-        return waiting and run.state.phase is RunPhase.RUNNING and run.id in self._engine.runs
+    def _submit(self, calls: list[FunctionCall]) -> None:
+        """Hand calls to the workers after the commit, but for those of runs that were lost in it."""
+        runs = self._desk.runs
+        self._desk.after_commit(lambda: self._pool.submit([each for each in calls if each.execution in runs]))
+
+    def abandon(self, run: Run) -> None:
+        """Kill what runs of a run that is another engine's now."""
+        tickets = [ticket for ticket, (owner, _, _) in self._calls.items() if owner is run]
+        self._pool.cancel(tickets, CANCELLED)
 
     def _call(self, run: Run, node: NodeRun, inputs: dict[str, Wire], now: float) -> FunctionCall:
-        key = self._keys.pop((run.id, node.id), "")
-        self._engine.emit(run, AttemptStarted(now, node.id, node.attempt + 1, key=key))
+        key = self._cache.take_key(run, node)
+        self._desk.emit(run, AttemptStarted(now, node.id, node.attempt + 1, key=key))
         spec_key = f"{run.code}:{run.spec_digest(node.id)}"
         if spec_key not in self._registered:
             self._registered.add(spec_key)
@@ -99,28 +100,6 @@ class FunctionLane:
         self._calls[ticket] = (run, node, node.attempt)
         self._by_node[run.id, node.id] = ticket
         return FunctionCall(ticket, run.id, node.id, node.attempt, spec_key, inputs)
-
-    def _look_up(self) -> None:
-        batch = [self._unchecked.popleft() for _ in range(min(LOOKUP_BATCH, len(self._unchecked)))]
-        keyed = []
-        for run, node in batch:
-            inputs = self._engine.inputs_of(run, node) if self._may_start(run, node) else None
-            if inputs is not None:
-                key = cache_key(run.spec(node.id), inputs, run.row.project, run.row.domain)
-                keyed.append((run, node, key))
-        found = self._engine.journal.cached([key for _, _, key in keyed])
-        now = self._engine.clock.now()
-        for run, node, key in keyed:
-            hit = found.get(key)
-            if hit is not None:
-                self._engine.emit(run, NodeCached(now, node.id, hit.outputs, hit.execution, key))
-            else:
-                self._keys[run.id, node.id] = key
-                self._engine.dispatch(run, node)
-
-    def take_key(self, run: Run, node: NodeRun) -> str:
-        """The cache key that was looked up for a node and not found; empty if it is not cached."""
-        return self._keys.pop((run.id, node.id), "")
 
     def pursue(self, run: Run, possible: Settle | Watch | Collect | Stop) -> None:
         """Act on what the state says of a function attempt in flight."""
@@ -132,7 +111,7 @@ class FunctionLane:
                 if ticket is None:
                     self._lost_with_its_engine(run, run.state.nodes[possible.node])
                 else:
-                    self._engine.after_commit(lambda: self._pool.cancel([ticket], CANCELLED))
+                    self._desk.after_commit(lambda: self._pool.cancel([ticket], CANCELLED))
             case Watch() | Collect():
                 pass
             case _:
@@ -141,15 +120,15 @@ class FunctionLane:
     def _lost_with_its_engine(self, run: Run, node: NodeRun) -> None:
         if (run.id, node.id) in self._by_node:
             return
-        now = self._engine.clock.now()
+        now = self._desk.clock.now()
         error = ErrorInfo(
             "EngineDied", f"The engine that ran attempt {node.attempt} went away", ErrorKind.TRANSIENT
         )
         if run.state.phase is RunPhase.RUNNING:
             event = AttemptFailed(now, node.id, node.attempt, error, Budget.NOBODY, retry_at=now)
-            self._engine.emit(run, event)
+            self._desk.emit(run, event)
         else:
-            self._engine.emit(run, AttemptCancelled(now, node.id, node.attempt))
+            self._desk.emit(run, AttemptCancelled(now, node.id, node.attempt))
 
     def take(self, event: PoolEvent) -> None:
         """Turn what the pool says into events of the run it is about."""
@@ -177,7 +156,7 @@ class FunctionLane:
             return None
         run, node, attempt = call
         self._by_node.pop((run.id, node.id), None)
-        current = node.attempt == attempt and node.state.in_flight and run.id in self._engine.runs
+        current = node.attempt == attempt and node.state.in_flight and self._desk.owns(run)
         return call if current else None
 
     def _succeeded(self, run: Run, node: NodeRun, event: CallDone) -> None:
@@ -186,20 +165,20 @@ class FunctionLane:
         wrong = outputs_problem(spec.interface.outputs, event.outputs) if spec.type != "python" else ""
         if wrong:
             error = ErrorInfo("PluginOutputError", f"Task type `{spec.type}`: {wrong}", ErrorKind.CONTRACT)
-            self._engine.fail(run, node, error, log=log)
+            self._desk.fail(run, node, error, log=log)
             return
-        now = self._engine.clock.now()
+        now = self._desk.clock.now()
         if node.key:
             run.cached.append(CachedOutputs(node.key, run.id, node.id, event.outputs, now))
         done = AttemptSucceeded(now, node.id, node.attempt, event.outputs, log, _artifacts(event))
-        self._engine.emit(run, done)
+        self._desk.emit(run, done)
 
     def _failed(self, run: Run, node: NodeRun, event: CallFailed) -> None:
         if event.error.code == CANCELLED and run.state.phase is not RunPhase.RUNNING:
-            now = self._engine.clock.now()
-            self._engine.emit(run, AttemptCancelled(now, node.id, node.attempt, event.log))
+            now = self._desk.clock.now()
+            self._desk.emit(run, AttemptCancelled(now, node.id, node.attempt, event.log))
         else:
-            self._engine.fail(run, node, event.error, event.log, _artifacts(event))
+            self._desk.fail(run, node, event.error, event.log, _artifacts(event))
 
     def _give_again(self, tickets: tuple[int, ...] | list[int]) -> None:
         """Calls that never began: the same attempts go to another worker, unless they must end."""
@@ -209,15 +188,15 @@ class FunctionLane:
             if call is None:
                 continue
             run, node, attempt = call
-            if run.state.phase is RunPhase.RUNNING and run.id in self._engine.runs:
+            if run.state.phase is RunPhase.RUNNING and self._desk.owns(run):
                 spec_key = f"{run.code}:{run.spec_digest(node.id)}"
                 inputs = run.inputs_of(node.id)
                 again.append(FunctionCall(ticket, run.id, node.id, attempt, spec_key, inputs))
             elif self._end(ticket) is not None:
-                now = self._engine.clock.now()
-                self._engine.emit(run, AttemptCancelled(now, node.id, attempt))
+                now = self._desk.clock.now()
+                self._desk.emit(run, AttemptCancelled(now, node.id, attempt))
         if again:
-            self._engine.after_commit(lambda: self._pool.submit(again))
+            self._submit(again)
 
 
 def _artifacts(event: CallDone | CallFailed) -> tuple[Artifact, ...]:

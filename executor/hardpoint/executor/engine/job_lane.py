@@ -6,11 +6,11 @@ the first create; whatever happens to the reply, the same token is used until th
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import Any, assert_never
 
-from hardpoint.executor.engine.job_context import CallGate, JobContext
+from hardpoint.executor.engine.cache_lookup import CacheLookup
+from hardpoint.executor.engine.desk import Desk
 from hardpoint.executor.engine.job_watch import JobWatch, Watched
 from hardpoint.executor.engine.retry import retry_delay_s
 from hardpoint.executor.engine.run import Run
@@ -31,6 +31,7 @@ from hardpoint.executor.journal.events import (
 )
 from hardpoint.executor.journal.protocol import CachedOutputs
 from hardpoint.plugin_api import (
+    Context,
     ErrorInfo,
     ErrorKind,
     Idempotency,
@@ -38,35 +39,43 @@ from hardpoint.plugin_api import (
     Phase,
     Prepared,
     Status,
-    Store,
     TaskType,
-    Values,
 )
-
-if TYPE_CHECKING:
-    from hardpoint.executor.engine.loop import Engine
+from hardpoint.registry import Registry
 
 AGAIN_BASE_S = 0.5
 AGAIN_CAP_S = 30.0
 
 
 class JobLane:
-    """Drives external jobs; owned by the engine's thread, its steps run in threads of each task type."""
+    """Drives external jobs; owned by the engine's thread, its steps run in threads of each task type.
+
+    Args:
+        desk: Where events go.
+        registry: Where handlers are found.
+        steps: Runs calls into plugins.
+        cache: Knows the key under which a node's outputs will be kept.
+        contexts: Makes the context for a task type's verbs.
+    """
 
     def __init__(
-        self, engine: Engine, steps: StepRunner, store: Store, values: Values, dice: random.Random
+        self,
+        desk: Desk,
+        registry: Registry,
+        steps: StepRunner,
+        cache: CacheLookup,
+        contexts: Callable[[str], Context],
     ) -> None:
-        self._engine = engine
         self.steps = steps
-        self._store = store
-        self._values = values
-        self._dice = dice
-        self._gate = CallGate(engine.upkeep.owns_safely)
+        self._desk = desk
+        self._registry = registry
+        self._cache = cache
+        self._contexts = contexts
         self._calls: dict[str, JobCalls] = {}
-        self._throttle = Throttle(engine.registry.pools)
+        self._throttle = Throttle(registry.pools)
         self._creating: set[tuple[str, str]] = set()
         self._tries: dict[tuple[str, str], int] = {}
-        self._watch = JobWatch(engine, self._poll)
+        self._watch = JobWatch(desk, lambda name: registry.task_type(name).poll, self._poll, self._moved)
 
     @property
     def busy(self) -> bool:
@@ -74,19 +83,13 @@ class JobLane:
         return bool(self._creating)
 
     def _task_type(self, run: Run, node: NodeRun) -> TaskType:
-        return self._engine.registry.task_type(run.spec(node.id).type)
+        return self._registry.task_type(run.spec(node.id).type)
 
     def _calls_of(self, task_type: TaskType) -> JobCalls:
         calls = self._calls.get(task_type.name)
         if calls is None:
-            context = JobContext(
-                task_type=task_type.name,
-                calls=self._gate,
-                store=self._store,
-                values=self._values,
-                clock=self._engine.clock,
-            )
-            calls = self._calls[task_type.name] = JobCalls(self._engine.registry, task_type, context)
+            context = self._contexts(task_type.name)
+            calls = self._calls[task_type.name] = JobCalls(self._registry, task_type, context)
         return calls
 
     def _step(
@@ -97,11 +100,11 @@ class JobLane:
 
         def deliver(answer: Answer[Any]) -> None:
             same = node.attempt == attempt and run.state.generation == generation
-            if same and self._engine.runs.get(run.id) is run:
+            if same and self._desk.owns(run):
                 then(answer)
 
         group = run.spec(node.id).type
-        self._engine.after_commit(lambda: self.steps.submit(group, step, deliver))
+        self._desk.after_commit(lambda: self.steps.submit(group, step, deliver), run)
 
     # Before the attempt starts
 
@@ -110,18 +113,18 @@ class JobLane:
         if node.prepared > node.attempt:
             self._claim(run, node)
             return
-        if self._engine.inputs_of(run, node) is None:
+        if self._desk.inputs_of(run, node) is None:
             return
         calls = self._calls_of(self._task_type(run, node))
         request = run.request(node, self._outputs_uri)
 
         def then(answer: Answer[Prepared]) -> None:
             if answer.value is not None:
-                now, made = self._engine.clock.now(), answer.value
+                now, made = self._desk.clock.now(), answer.value
                 event = AttemptPrepared(now, node.id, node.attempt + 1, made.account, made.claims)
-                self._engine.emit(run, event)
+                self._desk.emit(run, event)
             elif answer.error is not None:
-                self._engine.fail(run, node, answer.error)
+                self._desk.fail(run, node, answer.error)
 
         self._step(run, node, lambda: calls.prepare(request), then)
 
@@ -133,20 +136,20 @@ class JobLane:
         try:
             granted = self._throttle.take((run.id, node.id), node.claims)
         except ClaimTooLargeError as error:
-            self._engine.fail(run, node, error.info())
+            self._desk.fail(run, node, error.info())
             return
         if granted:
             token = run.request(node, self._outputs_uri).token
-            key = self._engine.functions.take_key(run, node)
-            now = self._engine.clock.now()
+            key = self._cache.take_key(run, node)
+            now = self._desk.clock.now()
             event = AttemptStarted(now, node.id, node.attempt + 1, token, key)
             # An intent must survive even a power loss: the job it leads to would.
-            self._engine.emit(run, event, durable=True)
+            self._desk.emit(run, event, durable=True)
 
     def _give_back(self, run: Run, node: NodeRun) -> None:
         self._tries.pop((run.id, node.id), None)
         for run_id, waiting in self._throttle.give_back((run.id, node.id)):
-            other = self._engine.runs.get(run_id)
+            other = self._desk.runs.get(run_id)
             if other is not None and other.state.phase is RunPhase.RUNNING:
                 self._claim(other, other.state.nodes[waiting])
 
@@ -179,19 +182,19 @@ class JobLane:
 
         def expire() -> None:
             same = node.attempt == attempt and node.state.in_flight and node.cancel is None
-            if same and self._engine.runs.get(run.id) is run:
-                now = self._engine.clock.now()
-                self._engine.emit(
+            if same and self._desk.owns(run):
+                now = self._desk.clock.now()
+                self._desk.emit(
                     run, CancelRequested(now, node.id, attempt, CancelCause.TIMEOUT), durable=True
                 )
 
-        self._engine.timers.at(node.started_at + limit_s, expire)
+        self._desk.timers.at(node.started_at + limit_s, expire)
 
     def _settle(self, run: Run, node: NodeRun, due: float) -> None:
         place = (run.id, node.id)
         if place in self._creating or node.job is not None:
             return
-        now = self._engine.clock.now()
+        now = self._desk.clock.now()
         task_type = self._task_type(run, node)
         known_first = due == node.started_at
         if not known_first and task_type.idempotency is Idempotency.SEARCH and place not in self._tries:
@@ -199,12 +202,12 @@ class JobLane:
             due = max(due, now + task_type.settling_delay_s)
             self._tries[place] = 0
         if due > now:
-            self._engine.timers.at(due, lambda: self._settle_again(run, node))
+            self._desk.timers.at(due, lambda: self._settle_again(run, node))
             return
         self._create(run, node, first=known_first)
 
     def _settle_again(self, run: Run, node: NodeRun) -> None:
-        current = self._engine.runs.get(run.id) is run and node.state is NodeState.STARTED
+        current = self._desk.owns(run) and node.state is NodeState.STARTED
         if current and (run.id, node.id) not in self._creating:
             self._create(run, node, first=False)
 
@@ -220,44 +223,44 @@ class JobLane:
 
     def _created(self, run: Run, node: NodeRun, answer: Answer[JobRef]) -> None:
         self._creating.discard((run.id, node.id))
-        now = self._engine.clock.now()
+        now = self._desk.clock.now()
         if answer.value is not None:
             self._tries.pop((run.id, node.id), None)
-            self._engine.emit(run, JobCreated(now, node.id, node.attempt, answer.value))
+            self._desk.emit(run, JobCreated(now, node.id, node.attempt, answer.value))
         elif answer.error is not None and answer.error.kind in (ErrorKind.TRANSIENT, ErrorKind.THROTTLED):
             self._unsettled(run, node, answer.error)
         elif answer.error is not None:
             self._end_failed(run, node, answer.error)
 
     def _unsettled(self, run: Run, node: NodeRun, error: ErrorInfo) -> None:
-        now = self._engine.clock.now()
+        now = self._desk.clock.now()
         wait_s = max(self._again_s(run, node), error.retry_after_s or 0.0)
         task_type = self._task_type(run, node)
         if task_type.idempotency is Idempotency.SEARCH and error.kind is ErrorKind.TRANSIENT:
             wait_s = max(wait_s, task_type.settling_delay_s)
-        self._engine.emit(run, CreateUnsettled(now, node.id, node.attempt, error, now + wait_s))
+        self._desk.emit(run, CreateUnsettled(now, node.id, node.attempt, error, now + wait_s))
 
     def _again_s(self, run: Run, node: NodeRun) -> float:
         tries = self._tries[run.id, node.id] = self._tries.get((run.id, node.id), 0) + 1
-        return retry_delay_s(tries, base_s=AGAIN_BASE_S, cap_s=AGAIN_CAP_S, jitter=self._dice.random())
+        return retry_delay_s(tries, base_s=AGAIN_BASE_S, cap_s=AGAIN_CAP_S, jitter=self._desk.dice.random())
 
     def _found(self, run: Run, node: NodeRun, answer: Answer[JobRef]) -> None:
         self._creating.discard((run.id, node.id))
-        now = self._engine.clock.now()
+        now = self._desk.clock.now()
         if answer.error is not None:
             self._unsettled(run, node, answer.error)
         elif answer.value is not None:
-            self._engine.emit(run, JobCreated(now, node.id, node.attempt, answer.value))
+            self._desk.emit(run, JobCreated(now, node.id, node.attempt, answer.value))
         else:
             self._confirm_cancelled(run, node)
 
     # Its end
 
     def _stop(self, run: Run, node: NodeRun) -> None:
-        now = self._engine.clock.now()
+        now = self._desk.clock.now()
         if node.cancel is None:
             event = CancelRequested(now, node.id, node.attempt, CancelCause.ABORT)
-            self._engine.emit(run, event, durable=True)
+            self._desk.emit(run, event, durable=True)
         elif node.job is None:
             # A create may still be on its way: until listings have settled, absence proves nothing.
             self._settle(run, node, now + self._task_type(run, node).settling_delay_s)
@@ -270,14 +273,14 @@ class JobLane:
 
         def then(answer: Answer[bool]) -> None:
             if answer.error is not None:
-                due = self._engine.clock.now() + self._again_s(run, node)
-                self._engine.timers.at(due, lambda: self._cancel_again(run, node, job))
+                due = self._desk.clock.now() + self._again_s(run, node)
+                self._desk.timers.at(due, lambda: self._cancel_again(run, node, job))
             self._watch.soon(run, node)
 
         self._step(run, node, lambda: calls.cancel(job, reason), then)
 
     def _cancel_again(self, run: Run, node: NodeRun, job: JobRef) -> None:
-        if self._engine.runs.get(run.id) is run and node.job is job and node.state.in_flight:
+        if self._desk.owns(run) and node.job is job and node.state.in_flight:
             self._cancel(run, node, job)
 
     def _poll(self, jobs: list[Watched], then: Callable[[Answer[dict[str, Status]]], None]) -> None:
@@ -286,17 +289,17 @@ class JobLane:
         calls = self._calls_of(self._task_type(run, node))
         refs = [each.job for _, each in jobs if each.job is not None]
         group = run.spec(node.id).type
-        self._engine.after_commit(lambda: self.steps.submit(group, lambda: calls.poll(refs), then))
+        self._desk.after_commit(lambda: self.steps.submit(group, lambda: calls.poll(refs), then))
 
-    def moved(self, run: Run, node: NodeRun, status: Status) -> None:
+    def _moved(self, run: Run, node: NodeRun, status: Status) -> None:
         """Take in what the service says of a job; a phase that did not change writes nothing."""
         if status.phase is Phase.ABSENT:
             self._absent(run, node)
             return
-        now = self._engine.clock.now()
+        now = self._desk.clock.now()
         if status.phase is not node.phase:
             event = JobMoved(now, node.id, node.attempt, status.phase, status.reason, status.links)
-            self._engine.emit(run, event)
+            self._desk.emit(run, event)
         match status.phase:
             case Phase.FAILED:
                 default = ErrorInfo("JobFailed", status.reason or "The job failed", ErrorKind.USER)
@@ -315,7 +318,7 @@ class JobLane:
                 pass
 
     def _absent(self, run: Run, node: NodeRun) -> None:
-        now = self._engine.clock.now()
+        now = self._desk.clock.now()
         settled_at = (node.started_at or now) + self._task_type(run, node).settling_delay_s
         if now < settled_at:
             return
@@ -338,13 +341,13 @@ class JobLane:
                 ErrorKind.USER,
                 "Raise `timeout=` of the task, or give it `retry=`",
             )
-            self._engine.fail(run, node, error)
+            self._desk.fail(run, node, error)
         else:
-            self._engine.emit(run, AttemptCancelled(self._engine.clock.now(), node.id, node.attempt))
+            self._desk.emit(run, AttemptCancelled(self._desk.clock.now(), node.id, node.attempt))
 
     def _end_failed(self, run: Run, node: NodeRun, error: ErrorInfo) -> None:
         self._give_back(run, node)
-        self._engine.fail(run, node, error)
+        self._desk.fail(run, node, error)
 
     def _collect(self, run: Run, node: NodeRun) -> None:
         job = node.job
@@ -354,20 +357,20 @@ class JobLane:
         request = run.request(node, self._outputs_uri)
 
         def then(answer: Answer[dict[str, Any]]) -> None:
-            now = self._engine.clock.now()
+            now = self._desk.clock.now()
             if answer.value is not None:
                 if node.key:
                     run.cached.append(CachedOutputs(node.key, run.id, node.id, answer.value, now))
                 self._give_back(run, node)
-                self._engine.emit(run, AttemptSucceeded(now, node.id, node.attempt, answer.value))
+                self._desk.emit(run, AttemptSucceeded(now, node.id, node.attempt, answer.value))
             elif answer.error is not None and answer.error.kind in (ErrorKind.TRANSIENT, ErrorKind.THROTTLED):
                 due = now + max(self._again_s(run, node), answer.error.retry_after_s or 0.0)
-                self._engine.timers.at(due, lambda: self._collect_again(run, node))
+                self._desk.timers.at(due, lambda: self._collect_again(run, node))
             elif answer.error is not None:
                 self._end_failed(run, node, answer.error)
 
         self._step(run, node, lambda: calls.outputs(request, job), then)
 
     def _collect_again(self, run: Run, node: NodeRun) -> None:
-        if self._engine.runs.get(run.id) is run and node.state.in_flight:
+        if self._desk.owns(run) and node.state.in_flight:
             self._collect(run, node)

@@ -10,15 +10,12 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from hardpoint.executor.engine.desk import Desk
 from hardpoint.executor.engine.run import Run
 from hardpoint.executor.engine.state import NodeRun
 from hardpoint.executor.engine.steps import Answer
 from hardpoint.plugin_api import PollPolicy, Status
-
-if TYPE_CHECKING:
-    from hardpoint.executor.engine.loop import Engine
 
 OUTAGE_BASE_S = 0.5
 OUTAGE_CAP_S = 60.0
@@ -27,6 +24,7 @@ GATHER_S = 0.05
 
 Watched = tuple[Run, NodeRun]
 Poll = Callable[[list[Watched], Callable[[Answer[dict[str, Status]]], None]], None]
+Moved = Callable[[Run, NodeRun, Status], None]
 Key = tuple[str, str, tuple[str, ...]]
 
 
@@ -42,17 +40,26 @@ class _Schedule:
 
 
 class JobWatch:
-    """Asks for jobs when they are due; owned by the engine's thread."""
+    """Asks for jobs when they are due; owned by the engine's thread.
 
-    def __init__(self, engine: Engine, poll: Poll) -> None:
-        self._engine = engine
+    Args:
+        desk: Clock, timers and runs.
+        policy: How often to ask for jobs of a task type.
+        poll: Asks for jobs of one account.
+        moved: Takes in what the service says of a job.
+    """
+
+    def __init__(self, desk: Desk, policy: Callable[[str], PollPolicy], poll: Poll, moved: Moved) -> None:
+        self._desk = desk
+        self._policy = policy
         self._poll = poll
+        self._moved = moved
         self._schedules: dict[Key, _Schedule] = {}
         self._order = itertools.count()
 
     def add(self, run: Run, node: NodeRun) -> None:
         """Watch a job from now on, at the pace its age asks for."""
-        now = self._engine.clock.now()
+        now = self._desk.clock.now()
         schedule = self._schedule(run, node)
         age_s = now - (node.started_at or now)
         self._push(schedule, run, node, now + schedule.policy.wait_s(age_s))
@@ -60,7 +67,7 @@ class JobWatch:
     def soon(self, run: Run, node: NodeRun) -> None:
         """Ask for a job again shortly, because its end was just asked for."""
         schedule = self._schedule(run, node)
-        self._push(schedule, run, node, self._engine.clock.now() + schedule.policy.first_s)
+        self._push(schedule, run, node, self._desk.clock.now() + schedule.policy.first_s)
 
     def _schedule(self, run: Run, node: NodeRun) -> _Schedule:
         job = node.job
@@ -68,8 +75,7 @@ class JobWatch:
         key: Key = (name, job.account, job.secrets) if job is not None else (name, "", ())
         schedule = self._schedules.get(key)
         if schedule is None:
-            policy = self._engine.registry.task_type(name).poll
-            schedule = self._schedules[key] = _Schedule(policy)
+            schedule = self._schedules[key] = _Schedule(self._policy(name))
         return schedule
 
     def _push(self, schedule: _Schedule, run: Run, node: NodeRun, due: float) -> None:
@@ -80,12 +86,12 @@ class JobWatch:
         heapq.heappush(schedule.due, (due, next(self._order), (run, node), node.attempt))
         if due < schedule.next_timer:
             schedule.next_timer = due
-            self._engine.timers.at(due, lambda: self._ask(schedule, due))
+            self._desk.timers.at(due, lambda: self._ask(schedule, due))
 
     def _ask(self, schedule: _Schedule, due: float) -> None:
         if schedule.next_timer != due:
             return
-        horizon = self._engine.clock.now() + GATHER_S
+        horizon = self._desk.clock.now() + GATHER_S
         batch: dict[str, Watched] = {}
         while schedule.due and schedule.due[0][0] <= horizon and len(batch) < schedule.policy.batch_max:
             entry, _, (run, node), attempt = heapq.heappop(schedule.due)
@@ -95,18 +101,18 @@ class JobWatch:
                 batch[job] = (run, node)
         schedule.next_timer = float("inf")
         if schedule.due:
-            schedule.next_timer = following = max(schedule.due[0][0], self._engine.clock.now())
-            self._engine.timers.at(following, lambda: self._ask(schedule, following))
+            schedule.next_timer = following = max(schedule.due[0][0], self._desk.clock.now())
+            self._desk.timers.at(following, lambda: self._ask(schedule, following))
         if batch:
             self._poll(list(batch.values()), lambda answer: self._answered(schedule, batch, answer))
 
     def _current(self, run: Run, node: NodeRun, attempt: int) -> bool:
-        return self._engine.runs.get(run.id) is run and node.attempt == attempt and node.state.in_flight
+        return self._desk.owns(run) and node.attempt == attempt and node.state.in_flight
 
     def _answered(
         self, schedule: _Schedule, batch: dict[str, Watched], answer: Answer[dict[str, Status]]
     ) -> None:
-        now = self._engine.clock.now()
+        now = self._desk.clock.now()
         statuses = answer.value or {}
         pause_s = 0.0
         if answer.error is None:
@@ -120,7 +126,7 @@ class JobWatch:
                 continue
             status = statuses.get(job)
             if status is not None:
-                self._engine.job_lane().moved(run, node, status)
+                self._moved(run, node, status)
             if node.state.in_flight and not (status is not None and status.phase.terminal):
                 age_s = now - (node.started_at or now)
                 self._push(schedule, run, node, now + max(pause_s, schedule.policy.wait_s(age_s)))

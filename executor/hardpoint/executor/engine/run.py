@@ -11,7 +11,7 @@ import msgspec
 from hardpoint.core.binding import resolve
 from hardpoint.core.compiled import CompiledWorkflow, digest_of
 from hardpoint.core.flatten import FlatGraph
-from hardpoint.executor.engine.state import NodeRun, RunState
+from hardpoint.executor.engine.state import NodeRun, NodeState, RunState
 from hardpoint.executor.journal.events import Ended, Event, RunPhase
 from hardpoint.executor.journal.protocol import Append, CachedOutputs, ExecutionRow
 from hardpoint.plugin_api import CreateRequest, ErrorInfo, HardpointError, TaskSpec, Wire, attempt_token
@@ -106,6 +106,11 @@ class Run:
         if digest is None:
             digest = self.spec_digests[key] = digest_of(self.compiled.tasks[key])
         return digest
+
+    def may_start(self, node: NodeRun) -> bool:
+        """Whether an attempt of the node may begin."""
+        waiting = node.state is NodeState.READY or node.state is NodeState.BACKOFF
+        return waiting and self.state.phase is RunPhase.RUNNING
 
     def inputs_of(self, node: str) -> dict[str, Wire]:
         """Wire values of a node whose upstream has succeeded."""
