@@ -26,6 +26,7 @@ from hardpoint.core.flatten import flatten
 from hardpoint.core.store import BlobStore
 from hardpoint.core.types.natural import LiteralValues
 from hardpoint.core.workflow import Workflow
+from hardpoint.executor.admission import check_tasks
 from hardpoint.executor.archive.submit import archive_code
 from hardpoint.executor.archive.unpack import changed_files
 from hardpoint.executor.builtin import python_plugin
@@ -127,6 +128,7 @@ class Executor:
             registry=self.registry,
             pool=self._pool,
             store=self.store,
+            outputs_uri=str(self.home / "outputs"),
             clock=self.clock,
             dice=self._dice,
             owner=owner_name(),
@@ -188,7 +190,7 @@ class Executor:
         """Journal a run with encoded inputs; without an owner, any executor of this store may take it up."""
         self._check_open()
         compiled = workflow.compile()
-        self.registry.require({spec.type for spec in compiled.tasks.values()})
+        check_tasks(self.registry, compiled)
         code, root = archive_code(workflow.file, workflow.definitions, self.home)
         now = self.clock.now()
         row = ExecutionRow(

@@ -56,6 +56,7 @@ class JobLane:
         steps: Runs calls into plugins.
         cache: Knows the key under which a node's outputs will be kept.
         contexts: Makes the context for a task type's verbs.
+        outputs_uri: Below it, jobs that write their own outputs do so.
     """
 
     def __init__(
@@ -65,12 +66,14 @@ class JobLane:
         steps: StepRunner,
         cache: CacheLookup,
         contexts: Callable[[str], Context],
+        outputs_uri: str,
     ) -> None:
         self.steps = steps
         self._desk = desk
         self._registry = registry
         self._cache = cache
         self._contexts = contexts
+        self._outputs_uri = outputs_uri
         self._calls: dict[str, JobCalls] = {}
         self._throttle = Throttle(registry.pools)
         self._creating: set[tuple[str, str]] = set()
@@ -119,6 +122,8 @@ class JobLane:
         request = run.request(node, self._outputs_uri)
 
         def then(answer: Answer[Prepared]) -> None:
+            if not run.may_start(node):
+                return  # the run is failing or aborting meanwhile
             if answer.value is not None:
                 now, made = self._desk.clock.now(), answer.value
                 event = AttemptPrepared(now, node.id, node.attempt + 1, made.account, made.claims)
@@ -127,10 +132,6 @@ class JobLane:
                 self._desk.fail(run, node, answer.error)
 
         self._step(run, node, lambda: calls.prepare(request), then)
-
-    @property
-    def _outputs_uri(self) -> str:
-        return "outputs"
 
     def _claim(self, run: Run, node: NodeRun) -> None:
         try:

@@ -62,6 +62,7 @@ class Engine:
         registry: Where task types are found.
         pool: Worker processes for functions.
         store: Values that travel by reference.
+        outputs_uri: Below it, jobs that write their own outputs do so.
         clock, dice: Time and randomness.
         owner: Name of this engine in leases.
         adopted: Called, on the engine's thread, with each run it takes over.
@@ -74,6 +75,7 @@ class Engine:
         registry: Registry,
         pool: WorkerPool,
         store: Store,
+        outputs_uri: str,
         clock: Clock,
         dice: random.Random,
         owner: str,
@@ -86,6 +88,7 @@ class Engine:
         self._registry = registry
         self._pool = pool
         self._store = store
+        self._outputs_uri = outputs_uri
         self._adopted = adopted
         self._messages: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._shapes: dict[str, Shape] = {}
@@ -271,7 +274,8 @@ class Engine:
                 )
 
             steps = StepThreads(self._pool.wake)
-            self._jobs = JobLane(self._desk, self._registry, steps, self._cache, context)
+            lane = JobLane(self._desk, self._registry, steps, self._cache, context, self._outputs_uri)
+            self._jobs = lane
         return self._jobs
 
     def _start(self, run: Run, start: Start) -> None:
