@@ -13,7 +13,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from hardpoint.executor.journal.database import JournalUnavailableError, explained, sqlite_engine
+from hardpoint.executor.journal.database import JournalUnavailableError, Prepared, explained, sqlite_engine
 from hardpoint.executor.journal.events import JOURNAL_FORMAT, Event, RunPhase, decode_events, encode_events
 from hardpoint.executor.journal.protocol import (
     LEASE_S,
@@ -69,6 +69,8 @@ class SqlJournal:
         self._sqlite = engine.dialect.name == "sqlite"
         self._writer: Connection | None = None
         self._synchronous = "NORMAL"
+        self._insert = Prepared(groups.insert(), engine)
+        self._owned = Prepared(_OWNED, engine)
         with self._transaction() as connection:
             metadata.create_all(connection)
             found = connection.execute(sa.select(formats.c.journal)).scalar()
@@ -114,8 +116,8 @@ class SqlJournal:
 
     def _insert_group(self, connection: Connection, execution: str, first: int, events: list[Event]) -> None:
         body = encode_events(events)
-        connection.execute(
-            _INSERT_GROUP,
+        self._insert.run(
+            connection,
             {
                 "execution": execution,
                 "first_seq": first,
@@ -145,7 +147,7 @@ class SqlJournal:
             self._synchronous = wanted
 
     def _append(self, connection: Connection, append: Append) -> None:
-        owned = connection.execute(_OWNED, {"of": append.execution, "with_fence": append.fence})
+        owned = self._owned.run(connection, {"of": append.execution, "with_fence": append.fence})
         if owned.first() is None:
             raise LeaseLostError(append.execution, self.row(append.execution).owner)
         self._insert_group(connection, append.execution, append.first_seq, append.events)
@@ -345,7 +347,6 @@ class SqlJournal:
         self._engine.dispose()
 
 
-_INSERT_GROUP = groups.insert()
 _OWNED = sa.select(executions.c.fence).where(
     executions.c.execution == sa.bindparam("of"), executions.c.fence == sa.bindparam("with_fence")
 )
