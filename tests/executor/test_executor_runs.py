@@ -340,3 +340,4 @@ def test_a_file_changed_after_submit_is_not_used(home: Path, tmp_path: Path) -> 
         execution = executor.submit(flow)
         (tmp_path / "helper.py").write_text("VALUE = 'new'\n")
         assert execution.result(30) == "old"
+        assert executor.changed_files(execution.id) == ["helper.py"]
