@@ -102,6 +102,7 @@ def test_a_run_says_what_changes_then_its_outputs_then_where_to_look(cli: Cli) -
         "result = 3",
         f"Run `{execution}` succeeded after N ms",
         f"Look closer with `hardpoint executions show {execution} --home other`",
+        f"What its attempts printed: `hardpoint executions logs {execution} --home other`",
     ]
     assert (said.err, said.code) == ("", 0)
 

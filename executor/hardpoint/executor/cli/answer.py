@@ -40,6 +40,9 @@ def print_answer(outcome: Outcome, watched: Watched, options: RunOptions) -> int
         say(*(f"{name} = {value(wire)}" for name, wire in outcome.outputs.items()))
         say(f"Run `{outcome.execution}` succeeded{_in_time(watched)}", *_extras(watched))
         say(f"Look closer with `hardpoint executions show {outcome.execution}{options.home_words}`")
+        if any(node.log for node in watched.state.nodes.values()):
+            logs = f"executions logs {outcome.execution}{options.home_words}"
+            say(f"What its attempts printed: `hardpoint {logs}`")
         return DONE
     say(str(ExecutionFailedError(outcome)), to=sys.stderr)
     say(*_extras(watched))
