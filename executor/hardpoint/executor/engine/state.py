@@ -167,6 +167,8 @@ class Finish(msgspec.Struct, frozen=True):
     """Nothing can move any more: the run may end."""
 
 
+JobEvent: TypeAlias = AttemptPrepared | JobCreated | JobMoved | CreateUnsettled | CancelRequested
+RunEvent: TypeAlias = Submitted | Adopted | AbortRequested | Resumed | Ended
 Possible: TypeAlias = Start | Settle | Watch | Collect | Stop | Finish
 """What an event made possible; the engine acts on it once the event is journaled."""
 
@@ -206,77 +208,79 @@ class RunState:
         """Take in one fact; return what it made possible."""
         match event:
             case AttemptStarted():
-                node = self.nodes[event.node]
-                node.state = NodeState.STARTED
-                node.attempt = event.attempt
-                node.token = event.token
-                node.key = event.key
-                node.started_at = event.at
-                node.retry_at = None
-                self.in_flight.add(event.node)
-                return [Settle(event.node, event.at)] if event.token else []
+                return self._start(self.nodes[event.node], event)
             case AttemptSucceeded():
                 node = self.nodes[event.node]
-                node.log = event.log
-                node.artifacts = event.artifacts
+                node.log, node.artifacts = event.log, event.artifacts
                 return self._succeed(node, event.outputs, event.at)
             case NodeCached():
                 node = self.nodes[event.node]
-                node.cached_from = event.execution
-                node.key = event.key
-                node.started_at = event.at
+                node.cached_from, node.key, node.started_at = event.execution, event.key, event.at
                 return self._succeed(node, event.outputs, event.at)
             case AttemptFailed():
                 return self._fail(self.nodes[event.node], event)
-            case AttemptPrepared():
-                node = self.nodes[event.node]
-                node.prepared = event.attempt
-                node.account = event.account
-                node.claims = event.claims
-                return [Start(event.node)]
-            case JobCreated():
-                node = self.nodes[event.node]
-                node.job = event.job
-                node.state = NodeState.RUNNING
-                return [Stop(event.node)] if node.cancel else [Watch(event.node)]
-            case JobMoved():
-                node = self.nodes[event.node]
-                node.phase = event.phase
-                node.reason = event.reason
-                node.links = event.links or node.links
-                return [Collect(event.node)] if event.phase is Phase.SUCCEEDED else []
-            case CreateUnsettled():
-                self.nodes[event.node].reason = event.error.message
-                return [Settle(event.node, event.retry_at)]
-            case CancelRequested():
-                self.nodes[event.node].cancel = event.cause
-                return [Stop(event.node)]
             case AttemptCancelled():
                 node = self.nodes[event.node]
                 node.log = event.log
                 return self._end_node(node, NodeState.CANCELLED, event.at)
+            case AttemptPrepared() | JobCreated() | JobMoved() | CreateUnsettled() | CancelRequested():
+                return self._apply_to_job(self.nodes[event.node], event)
+            case Submitted() | Adopted() | AbortRequested() | Resumed() | Ended():
+                return self._apply_to_run(event)
+            case _:
+                assert_never(event)
+
+    def _apply_to_job(self, node: NodeRun, event: JobEvent) -> list[Possible]:
+        match event:
+            case AttemptPrepared():
+                node.prepared, node.account, node.claims = event.attempt, event.account, event.claims
+                return [Start(node.id)]
+            case JobCreated():
+                node.job = event.job
+                node.state = NodeState.RUNNING
+                return [Stop(node.id)] if node.cancel else [Watch(node.id)]
+            case JobMoved():
+                node.phase, node.reason = event.phase, event.reason
+                node.links = event.links or node.links
+                return [Collect(node.id)] if event.phase is Phase.SUCCEEDED else []
+            case CreateUnsettled():
+                node.reason = event.error.message
+                return [Settle(node.id, event.retry_at)]
+            case CancelRequested():
+                node.cancel = event.cause
+                return [Stop(node.id)]
+            case _:
+                assert_never(event)
+
+    def _apply_to_run(self, event: RunEvent) -> list[Possible]:
+        match event:
             case Submitted():
-                self.submitted = event
-                self.inputs = event.inputs
-                self.phase = RunPhase.RUNNING
+                self.submitted, self.inputs, self.phase = event, event.inputs, RunPhase.RUNNING
                 return self.possible()
             case Adopted():
                 self.generation = event.generation
                 return []
             case AbortRequested():
-                self.phase = RunPhase.ABORTING
-                self.abort_reason = event.reason
+                self.phase, self.abort_reason = RunPhase.ABORTING, event.reason
                 return self._wind_down(event.at)
             case Resumed():
                 return self._resume()
             case Ended():
-                self.phase = event.phase
-                self.outputs = event.outputs
-                self.error = event.error
+                self.phase, self.outputs, self.error = event.phase, event.outputs, event.error
                 self.ended_at = event.at
                 return []
             case _:
                 assert_never(event)
+
+    def _start(self, node: NodeRun, event: AttemptStarted) -> list[Possible]:
+        node.state = NodeState.STARTED
+        node.attempt = event.attempt
+        node.token = event.token
+        node.key = event.key
+        node.started_at = event.at
+        node.retry_at = None
+        self.in_flight.add(event.node)
+        return [Settle(event.node, event.at)] if event.token else []
 
     def possible(self) -> list[Possible]:
         """Everything that is possible now: what an engine does first after it adopted the run."""
