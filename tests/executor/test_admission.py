@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hardpoint.core import workflow
 from hardpoint.executor import Executor
 from hardpoint.executor.admission import TaskRefusedError
 from hardpoint.executor.journal.events import RunPhase
+from hardpoint.executor.journal.protocol import LEASE_S, LeaseLostError
 from hardpoint.plugin_api import (
     AnyHandler,
     Context,
@@ -41,11 +43,12 @@ class OddConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OddHandler:
-    """A service in memory that ends every job at once; `prepare` waits until it is let go."""
+    """A service in memory whose jobs end at once, unless told not to; `prepare` waits to be let go."""
 
     def __init__(self, let_go: threading.Event) -> None:
         self._let_go = let_go
         self.created: list[str] = []
+        self.ends = True
 
     def prepare(self, context: Context, request: CreateRequest) -> Prepared:
         self._let_go.wait(20)
@@ -59,13 +62,14 @@ class OddHandler:
         return None
 
     def poll_many(self, context: Context, jobs: Sequence[JobRef]) -> Mapping[str, Status]:
-        return {job.id: Status(Phase.SUCCEEDED) for job in jobs}
+        phase = Phase.SUCCEEDED if self.ends else Phase.RUNNING
+        return {job.id: Status(phase) for job in jobs}
 
     def outputs(self, context: Context, request: CreateRequest, job: JobRef) -> Outputs:
         return {"result": 7}
 
     def cancel(self, context: Context, job: JobRef, reason: str) -> None:
-        raise AssertionError("no job lives long enough")
+        """Nothing to do: the test takes the run away."""
 
 
 class OddPlugin:
@@ -98,6 +102,7 @@ def odd(type: str = "odd", **config: Any) -> TaskDefinition:
 
 
 plain, wrong, unknown = odd(), odd(size="big", colour="red"), odd(type="od")
+full = odd(at_least_once=True, size=2)
 accepted, huge = odd(at_least_once=True), odd(at_least_once=True, size=3)
 
 
@@ -122,6 +127,12 @@ def unknown_flow() -> int:
 @workflow
 def accepted_flow() -> list[int]:
     return [accepted(value=n) for n in range(5)]
+
+
+@workflow
+def full_flow() -> int:
+    result: int = full(value=1)
+    return result
 
 
 @workflow
@@ -179,6 +190,22 @@ def test_a_claim_larger_than_its_pool_fails_at_once(tmp_path: Path) -> None:
         error = executor.submit(huge_flow).outcome(30).error
     assert error is not None
     assert error.message == "A claim of 3 units can never be granted: pool `odd:here` has 2"
+
+
+def test_units_of_a_run_that_another_engine_took_are_free_again(tmp_path: Path) -> None:
+    plugin = OddPlugin()
+    plugin.handler.ends = False
+    plugin.let_go.set()
+    with Executor(tmp_path, plugins={"odd": plugin}) as executor:
+        lost = executor.submit(full_flow)
+        for event in lost.events():
+            if event.kind == "JobCreated":
+                executor.journal.claim(lost.id, "thief", now=time.time() + 2 * LEASE_S)
+                lost.abort()
+        with pytest.raises(LeaseLostError):
+            lost.outcome(30)
+        plugin.handler.ends = True
+        assert executor.submit(full_flow).result(30) == 7
 
 
 def test_an_abort_while_a_plugin_prepares_ends_the_run_once(tmp_path: Path) -> None:

@@ -43,6 +43,9 @@ from hardpoint.plugin_api import (
 )
 from hardpoint.registry import Registry
 
+Place = tuple[str, int, str]
+"""A run, how often it was adopted, and a node in it."""
+
 AGAIN_BASE_S = 0.5
 AGAIN_CAP_S = 30.0
 
@@ -76,14 +79,18 @@ class JobLane:
         self._outputs_uri = outputs_uri
         self._calls: dict[str, JobCalls] = {}
         self._throttle = Throttle(registry.pools)
-        self._creating: set[tuple[str, str]] = set()
-        self._tries: dict[tuple[str, str], int] = {}
+        self._creating: set[Place] = set()
+        self._tries: dict[Place, int] = {}
         self._watch = JobWatch(desk, lambda name: registry.task_type(name).poll, self._poll, self._moved)
 
     @property
     def busy(self) -> bool:
         """Whether a create is on its way, so that leaving now would leave its outcome unknown."""
         return bool(self._creating)
+
+    def _place(self, run: Run, node: NodeRun) -> Place:
+        # With the generation: a run that was lost and comes back must not find marks of its former life.
+        return (run.id, run.state.generation, node.id)
 
     def _task_type(self, run: Run, node: NodeRun) -> TaskType:
         return self._registry.task_type(run.spec(node.id).type)
@@ -99,11 +106,11 @@ class JobLane:
         self, run: Run, node: NodeRun, step: Callable[[], Any], then: Callable[[Answer[Any]], None]
     ) -> None:
         """Run a step after the commit; its answer is dropped if the attempt has moved on meanwhile."""
-        attempt, generation = node.attempt, run.state.generation
+        attempt, place = node.attempt, self._place(run, node)
 
         def deliver(answer: Answer[Any]) -> None:
-            same = node.attempt == attempt and run.state.generation == generation
-            if same and self._desk.owns(run):
+            self._creating.discard(place)
+            if node.attempt == attempt and place == self._place(run, node) and self._desk.owns(run):
                 then(answer)
 
         group = run.spec(node.id).type
@@ -148,11 +155,16 @@ class JobLane:
             self._desk.emit(run, event, durable=True)
 
     def _give_back(self, run: Run, node: NodeRun) -> None:
-        self._tries.pop((run.id, node.id), None)
+        self._tries.pop(self._place(run, node), None)
         for run_id, waiting in self._throttle.give_back((run.id, node.id)):
             other = self._desk.runs.get(run_id)
             if other is not None and other.state.phase is RunPhase.RUNNING:
                 self._claim(other, other.state.nodes[waiting])
+
+    def abandon(self, run: Run) -> None:
+        """Hold nothing more for a run that is another engine's now: its jobs are held there."""
+        for node in tuple(run.state.in_flight):
+            self._give_back(run, run.state.nodes[node])
 
     # While it is in flight
 
@@ -192,7 +204,7 @@ class JobLane:
         self._desk.timers.at(node.started_at + limit_s, expire)
 
     def _settle(self, run: Run, node: NodeRun, due: float) -> None:
-        place = (run.id, node.id)
+        place = self._place(run, node)
         if place in self._creating or node.job is not None:
             return
         now = self._desk.clock.now()
@@ -209,13 +221,13 @@ class JobLane:
 
     def _settle_again(self, run: Run, node: NodeRun) -> None:
         current = self._desk.owns(run) and node.state is NodeState.STARTED
-        if current and (run.id, node.id) not in self._creating:
+        if current and self._place(run, node) not in self._creating:
             self._create(run, node, first=False)
 
     def _create(self, run: Run, node: NodeRun, *, first: bool) -> None:
         calls = self._calls_of(self._task_type(run, node))
         request = run.request(node, self._outputs_uri)
-        self._creating.add((run.id, node.id))
+        self._creating.add(self._place(run, node))
         if node.cancel is not None:
             self._step(run, node, lambda: calls.find(request), lambda answer: self._found(run, node, answer))
             return
@@ -223,10 +235,9 @@ class JobLane:
         self._step(run, node, lambda: verb(request), lambda answer: self._created(run, node, answer))
 
     def _created(self, run: Run, node: NodeRun, answer: Answer[JobRef]) -> None:
-        self._creating.discard((run.id, node.id))
         now = self._desk.clock.now()
         if answer.value is not None:
-            self._tries.pop((run.id, node.id), None)
+            self._tries.pop(self._place(run, node), None)
             self._desk.emit(run, JobCreated(now, node.id, node.attempt, answer.value))
         elif answer.error is not None and answer.error.kind in (ErrorKind.TRANSIENT, ErrorKind.THROTTLED):
             self._unsettled(run, node, answer.error)
@@ -242,11 +253,11 @@ class JobLane:
         self._desk.emit(run, CreateUnsettled(now, node.id, node.attempt, error, now + wait_s))
 
     def _again_s(self, run: Run, node: NodeRun) -> float:
-        tries = self._tries[run.id, node.id] = self._tries.get((run.id, node.id), 0) + 1
+        place = self._place(run, node)
+        tries = self._tries[place] = self._tries.get(place, 0) + 1
         return retry_delay_s(tries, base_s=AGAIN_BASE_S, cap_s=AGAIN_CAP_S, jitter=self._desk.dice.random())
 
     def _found(self, run: Run, node: NodeRun, answer: Answer[JobRef]) -> None:
-        self._creating.discard((run.id, node.id))
         now = self._desk.clock.now()
         if answer.error is not None:
             self._unsettled(run, node, answer.error)

@@ -161,6 +161,8 @@ class Engine:
 
     def _lost(self, run: Run, error: LeaseLostError) -> None:
         self._functions.abandon(run)
+        if self._jobs is not None:
+            self._jobs.abandon(run)
         self._drop(run, error)
 
     def _drop(self, run: Run, error: BaseException | None = None) -> None:
