@@ -316,6 +316,18 @@ def test_hook_events_journaled_sees_every_event_once_and_in_order(home: Path) ->
     assert watcher.seen == [f"{execution.id}/{seq}" for seq in range(1, count + 1)]
 
 
+def test_an_observer_is_told_later_what_a_crash_kept_from_it(home: Path) -> None:
+    with Executor(home) as executor:
+        execution = executor.submit(slow_flow, seconds=0.0)
+        execution.result(30)
+        count = len(list(execution.events()))
+    watcher = Watcher()
+    for _ in range(2):
+        with Executor(home, plugins={"watcher": watcher}) as executor:
+            assert executor.recover() == []
+    assert watcher.seen == [f"{execution.id}/{seq}" for seq in range(1, count + 1)]
+
+
 def test_an_observer_that_raises_does_not_disturb_the_run(home: Path) -> None:
     def fail() -> None:
         raise RuntimeError("observer is broken")

@@ -54,6 +54,8 @@ logger = logging.getLogger("hardpoint.executor")
 
 DEFAULT_PROJECT = "default"
 DEFAULT_DOMAIN = "development"
+RECENT = 1_000
+"""Runs that `recover` looks at for observers that were told too little."""
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
@@ -94,7 +96,8 @@ class Executor:
         journal: `"sqlite"` in the store's folder, `"memory"` for runs that need not survive, or a `Journal`.
         workers: Processes for Python tasks; default: the number of cores, at least 2.
         project, domain: The tenant that runs are accounted to unless `submit_with` says otherwise.
-        plugins: Plugin objects by task type, besides those that are installed.
+        plugins: Plugin objects by task type, besides those that are installed. Function-shaped task types
+            must be installed: worker processes find them by their entry points.
     """
 
     def __init__(
@@ -257,8 +260,10 @@ class Executor:
     def recover(self) -> list[Execution]:
         """Take up every unfinished run of this store that no live executor drives.
 
-        A run whose journal is damaged is left alone, with a line in the log.
+        A run whose journal is damaged is left alone, with a line in the log. Observers are told what they
+        may have missed of recent runs, also of those that have ended.
         """
+        self._observers.catch_up(row.execution for row in self.journal.rows(limit=RECENT))
         unfinished = (RunPhase.QUEUED, RunPhase.RUNNING, RunPhase.FAILING, RunPhase.ABORTING)
         now = self.clock.now()
         handles = []

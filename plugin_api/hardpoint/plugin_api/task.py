@@ -10,7 +10,8 @@ from hardpoint.plugin_api.interface import Interface
 
 
 class Resources(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What one attempt needs. Local work is held to it; remote work asks its service for it.
+    """What one attempt needs. A remote attempt asks its service for all of it; of a local one, the memory
+    is limited, and one attempt runs on each worker process whatever it says of cores.
 
     Args:
         cpu: Cores, fractions allowed. None: the executor's default.

@@ -7,7 +7,9 @@ is kept in the journal: after a crash it is told again what it may have missed.
 from __future__ import annotations
 
 import queue
+import sys
 import threading
+from collections.abc import Iterable
 
 from hardpoint.executor.engine.run import Journaled, Progress, Run
 from hardpoint.executor.execution import described
@@ -15,6 +17,8 @@ from hardpoint.executor.journal.protocol import Journal
 from hardpoint.registry import Registry
 
 CLOSE_WAIT_S = 10.0
+# Empty, and from behind everything that was told: so the thread reads the journal.
+_NOTHING_NEW = Journaled(sys.maxsize, [])
 
 
 class Observers:
@@ -31,17 +35,23 @@ class Observers:
         """Tell about a run from now on, and about what was journaled of it before."""
         if not self._registry.observers():
             return
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._loop, name="hardpoint-observers", daemon=True)
-            self._thread.start()
-        # An empty piece of news: it makes the thread catch up with the journal.
-        self._news.put((run.id, Journaled(run.next_seq, [])))
+        self.catch_up([run.id])
 
         def listen(news: Journaled | Progress | None) -> None:
             if isinstance(news, Journaled):
                 self._news.put((run.id, news))
 
         run.listeners.append(listen)
+
+    def catch_up(self, executions: Iterable[str]) -> None:
+        """Tell what is journaled of these runs and was not told before: a crash may lie between the two."""
+        if not self._registry.observers():
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._loop, name="hardpoint-observers", daemon=True)
+            self._thread.start()
+        for execution in executions:
+            self._news.put((execution, _NOTHING_NEW))
 
     def close(self) -> None:
         """Tell what is left to tell, unless an observer is stuck."""
