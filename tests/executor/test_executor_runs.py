@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -353,3 +355,19 @@ def test_a_file_changed_after_submit_is_not_used(home: Path, tmp_path: Path) -> 
         (tmp_path / "helper.py").write_text("VALUE = 'new'\n")
         assert execution.result(30) == "old"
         assert executor.changed_files(execution.id) == ["helper.py"]
+
+
+def test_a_script_that_runs_when_imported_is_told_to_guard_it(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(
+        "from hardpoint.core import task, workflow\n"
+        "from hardpoint.executor import run\n"
+        "@task\ndef one(x: int) -> int:\n    return x + 1\n"
+        "@workflow\ndef flow() -> int:\n    return one(1)\n"
+        "run(flow)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert "`script.py` starts a run when it is imported; workers import it to find its tasks" in done.stderr
+    assert done.stderr.count('hint: Put the call under `if __name__ == "__main__":`') == 1
