@@ -71,6 +71,7 @@ class Run:
     def __init__(
         self, row: ExecutionRow, compiled: CompiledWorkflow, graph: FlatGraph, events: list[Event]
     ) -> None:
+        self.id = row.execution
         self.row = row
         self.compiled = compiled
         self.graph = graph
@@ -84,11 +85,6 @@ class Run:
         self.listeners: list[Listener] = []
         self.future: Future[Outcome] = Future()
         self.spec_digests: dict[str, str] = {}
-
-    @property
-    def id(self) -> str:
-        """The run's id."""
-        return self.row.execution
 
     @property
     def code(self) -> str:
