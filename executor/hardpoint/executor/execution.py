@@ -25,8 +25,7 @@ class ExecutionFailedError(HardpointError):
         verb = "was aborted" if outcome.phase is RunPhase.ABORTED else "failed"
         message = f"Run `{outcome.execution}` {verb}{where}: {error.code}: {error.message}"
         if error.traceback:
-            # An error of ours ends its own traceback with the hint that follows below anyway.
-            message = f"{message}\n\n{error.traceback.rstrip().removesuffix(f'hint: {error.hint}').rstrip()}"
+            message = f"{message}\n\n{error.traceback.rstrip()}"
         look = f"`hardpoint executions show {outcome.execution}` shows its nodes, `… resume` tries them again"
         super().__init__(message, hint=error.hint or look)
 

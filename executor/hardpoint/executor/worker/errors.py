@@ -41,6 +41,9 @@ def error_info(
     message, hint, kind, retry_after_s = _words(error)
     own = error.info() if isinstance(error, HardpointError) else None
     trace = own.traceback if own is not None and own.traceback else _traceback(error)
+    if hint:
+        # An error of ours ends its own traceback with its hint, which is kept, and shown, apart.
+        trace = trace.rstrip().removesuffix(f"hint: {hint}").rstrip()
     return ErrorInfo(
         code=own.code if own is not None else type(error).__name__,
         message=_shortened(shown(message), MAX_MESSAGE_CHARS),
