@@ -79,6 +79,10 @@ class FunctionLane:
         if calls:
             self._submit(calls)
 
+    def _spec_key(self, run: Run, node: NodeRun) -> str:
+        """Under which the pool knows a task: its spec, and the code it was submitted with."""
+        return f"{run.code}:{run.spec_digest(node.id)}"
+
     def _submit(self, calls: list[FunctionCall]) -> None:
         """Hand calls to the workers after the commit, but for those of runs that were lost in it."""
         runs = self._desk.runs
@@ -92,7 +96,7 @@ class FunctionLane:
     def _call(self, run: Run, node: NodeRun, inputs: dict[str, Wire], now: float) -> FunctionCall:
         key = self._cache.take_key(run, node)
         self._desk.emit(run, AttemptStarted(now, node.id, node.attempt + 1, key=key))
-        spec_key = f"{run.code}:{run.spec_digest(node.id)}"
+        spec_key = self._spec_key(run, node)
         if spec_key not in self._registered:
             self._registered.add(spec_key)
             self._pool.register(spec_key, run.spec(node.id), run.code)
@@ -189,8 +193,8 @@ class FunctionLane:
                 continue
             run, node, attempt = call
             if run.state.phase is RunPhase.RUNNING and self._desk.owns(run):
-                spec_key = f"{run.code}:{run.spec_digest(node.id)}"
                 inputs = run.inputs_of(node.id)
+                spec_key = self._spec_key(run, node)
                 again.append(FunctionCall(ticket, run.id, node.id, attempt, spec_key, inputs))
             elif self._end(ticket) is not None:
                 now = self._desk.clock.now()

@@ -120,9 +120,11 @@ class Run:
         """The current attempt of a job-shaped node; before it started, the next one."""
         spec = self.spec(node.id)
         inputs = self.inputs_of(node.id)
-        attempt = node.attempt if node.state.in_flight else node.attempt + 1
-        digest = digest_of([self.spec_digest(node.id), inputs])
-        token = node.token if node.state.in_flight else attempt_token(self.id, node.id, attempt, digest)
+        attempt, token = node.attempt, node.token
+        if not node.state.in_flight:
+            attempt += 1
+            digest = digest_of([self.spec_digest(node.id), inputs])
+            token = attempt_token(self.id, node.id, attempt, digest)
         return CreateRequest(
             execution=self.id,
             node=node.id,
