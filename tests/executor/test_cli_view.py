@@ -26,7 +26,8 @@ from hardpoint.executor.journal.events import (
 )
 from hardpoint.executor.journal.memory import MemoryJournal
 from hardpoint.executor.journal.protocol import ExecutionNotFoundError, ExecutionRow
-from hardpoint.executor.view import AmbiguousExecutionError, Try, find_row, is_driven, tries_of
+from hardpoint.executor.owner import is_driven
+from hardpoint.executor.view import AmbiguousExecutionError, Try, find_row, tries_of
 from hardpoint.plugin_api import ErrorInfo
 
 SUBMITTED = Submitted(0.0, "f.py:main", "d", {}, "", "p", "d")

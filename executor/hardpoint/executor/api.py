@@ -35,7 +35,7 @@ from hardpoint.executor.engine.loop import Engine
 from hardpoint.executor.engine.observers import Observers
 from hardpoint.executor.engine.run import Run
 from hardpoint.executor.execution import Execution
-from hardpoint.executor.home import home_path, make_home
+from hardpoint.executor.home import JOURNAL_FILE, home_path, make_home
 from hardpoint.executor.journal.events import RunPhase, Submitted
 from hardpoint.executor.journal.memory import MemoryJournal
 from hardpoint.executor.journal.protocol import (
@@ -44,10 +44,10 @@ from hardpoint.executor.journal.protocol import (
     Journal,
     JournalDamagedError,
 )
-from hardpoint.executor.owner import is_dead, owner_name
+from hardpoint.executor.owner import is_dead, is_driven, owner_name
 from hardpoint.executor.pool.pool import WorkerPool
 from hardpoint.executor.worker.importing import refuse_at_import
-from hardpoint.plugin_api import UsageError, Wire
+from hardpoint.plugin_api import SINGLE_OUTPUT, UsageError, Wire
 from hardpoint.registry import load_registry
 
 logger = logging.getLogger("hardpoint.executor")
@@ -81,7 +81,7 @@ def open_journal(home: Path) -> Journal:
     """The journal of a store on disk."""
     from hardpoint.executor.journal.sql import SqlJournal  # costs 0.1 s, which `--help` need not pay
 
-    return SqlJournal.at(home / "hardpoint.db")
+    return SqlJournal.at(home / JOURNAL_FILE)
 
 
 class Executor:
@@ -264,11 +264,11 @@ class Executor:
         may have missed of recent runs, also of those that have ended.
         """
         self._observers.catch_up(row.execution for row in self.journal.rows(limit=RECENT))
-        unfinished = (RunPhase.QUEUED, RunPhase.RUNNING, RunPhase.FAILING, RunPhase.ABORTING)
+        unfinished = [phase for phase in RunPhase if not phase.terminal]
         now = self.clock.now()
         handles = []
         for row in reversed(self.journal.rows(limit=10_000, phases=unfinished)):
-            if not row.owner or row.lease_until <= now or is_dead(row.owner):
+            if not is_driven(row, now):
                 try:
                     handles.append(self.resume(row.execution))
                 except ExecutionOwnedError:
@@ -287,7 +287,7 @@ class Executor:
         def decode(outputs: dict[str, Any]) -> Any:
             types = {variable.name: variable.type for variable in run.compiled.interface.outputs}
             decoded = {name: values.decode(types[name], wire) for name, wire in outputs.items()}
-            return decoded.get("result", decoded) if len(decoded) == 1 else decoded
+            return decoded.get(SINGLE_OUTPUT, decoded) if len(decoded) == 1 else decoded
 
         return Execution(self._engine, run, decode)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from hardpoint.plugin_api import UsageError
 
 DEFAULT_HOME = ".hardpoint"
+JOURNAL_FILE = "hardpoint.db"
 
 
 class HomeUnusableError(UsageError):

@@ -11,6 +11,8 @@ import os
 import socket
 from pathlib import Path
 
+from hardpoint.executor.journal.protocol import ExecutionRow
+
 _engines = itertools.count(1)
 
 
@@ -52,3 +54,8 @@ def is_dead(owner: str) -> bool:
     if host_boot == "-" or not started:
         return False
     return _started(int(pid)) != started
+
+
+def is_driven(row: ExecutionRow, now: float) -> bool:
+    """Whether an executor that may be alive holds the run's lease."""
+    return bool(row.owner) and row.lease_until > now and not is_dead(row.owner)

@@ -14,7 +14,7 @@ from hardpoint.core.compiled import CompiledWorkflow, from_json
 from hardpoint.core.flatten import flatten
 from hardpoint.executor.api import open_journal
 from hardpoint.executor.engine.state import NodeState, RunState
-from hardpoint.executor.home import HomeUnusableError, home_path
+from hardpoint.executor.home import JOURNAL_FILE, HomeUnusableError, home_path
 from hardpoint.executor.journal.events import (
     AbortRequested,
     Adopted,
@@ -42,7 +42,6 @@ from hardpoint.executor.journal.protocol import (
     JournalDamagedError,
     no_such_execution,
 )
-from hardpoint.executor.owner import is_dead
 from hardpoint.executor.pool.messages import LogSpan
 from hardpoint.plugin_api import ErrorInfo, UsageError
 
@@ -107,7 +106,7 @@ def existing_store(home: str) -> Iterator[tuple[Path, Journal]]:
         raise HomeUnusableError(
             f"The store `{folder}` is not a folder", hint="Set HARDPOINT_HOME to a folder"
         )
-    journal = open_journal(folder) if (folder / "hardpoint.db").exists() else MemoryJournal()
+    journal = open_journal(folder) if (folder / JOURNAL_FILE).exists() else MemoryJournal()
     try:
         yield folder, journal
     finally:
@@ -147,11 +146,6 @@ def find_row(journal: Journal, text: str) -> ExecutionRow:
             raise AmbiguousExecutionError(
                 f"`{text}` fits {len(several)} runs: {shown}{more}", hint="Give more of the id"
             )
-
-
-def is_driven(row: ExecutionRow, now: float) -> bool:
-    """Whether an executor that may be alive holds the run's lease."""
-    return bool(row.owner) and row.lease_until > now and not is_dead(row.owner)
 
 
 def tries_of(events: Iterable[Event]) -> list[Try]:

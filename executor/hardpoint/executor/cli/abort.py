@@ -12,8 +12,8 @@ from hardpoint.executor.cli.exit_codes import DONE, FAILED
 from hardpoint.executor.cli.output import patience, say, say_json
 from hardpoint.executor.journal.events import AbortRequested, RunPhase
 from hardpoint.executor.journal.protocol import Append, Command, ExecutionRow, Journal
-from hardpoint.executor.owner import is_dead, owner_name
-from hardpoint.executor.view import existing_store, find_row, is_driven, load_view
+from hardpoint.executor.owner import is_dead, is_driven, owner_name
+from hardpoint.executor.view import existing_store, find_row, load_view
 from hardpoint.plugin_api import HardpointError, UsageError
 
 WAIT_S = 120.0

@@ -15,7 +15,8 @@ from hardpoint.executor.cli.output import say, say_json, table
 from hardpoint.executor.cli.wording import day_and_time, duration, iso, time_of_day
 from hardpoint.executor.journal.events import RunPhase, fields_of
 from hardpoint.executor.journal.protocol import ExecutionRow, Journal
-from hardpoint.executor.view import existing_store, find_row, is_driven
+from hardpoint.executor.owner import is_driven
+from hardpoint.executor.view import existing_store, find_row
 from hardpoint.plugin_api import JournaledEvent, UsageError
 
 FOLLOW_EVERY_S = 0.3

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from hardpoint.core.compiled import from_json
 from hardpoint.core.flatten import flatten
 from hardpoint.core.store import BlobStore
 from hardpoint.executor.api import DEFAULT_DOMAIN, DEFAULT_PROJECT, Executor
@@ -30,7 +31,7 @@ from hardpoint.executor.cli.watching import (
 from hardpoint.executor.cli.words import parse_words
 from hardpoint.executor.execution import Execution
 from hardpoint.executor.home import home_path
-from hardpoint.executor.view import find_row, load_view
+from hardpoint.executor.view import find_row
 from hardpoint.plugin_api import HardpointError
 
 
@@ -81,7 +82,7 @@ def resume_execution(text: str, options: RunOptions, *, drop_damaged: bool) -> i
             say(f"Changed since this run was submitted, and not used: {', '.join(changed)}", to=sys.stderr)
         now = time.time()
         execution = executor.resume(row.execution)
-        graph = flatten(load_view(executor.journal, row).compiled)
+        graph = flatten(from_json(executor.journal.workflow(row.digest)))
         return _drive(executor, execution, Watched(row.execution, graph, since=now), options)
 
 

@@ -13,7 +13,8 @@ from hardpoint.executor.cli.output import say, say_json, table
 from hardpoint.executor.cli.watching import ran_s, word_for
 from hardpoint.executor.cli.wording import day_and_time, duration, iso, place, plural, value
 from hardpoint.executor.engine.state import NodeRun
-from hardpoint.executor.view import RunView, Try, existing_store, find_row, is_driven, load_view
+from hardpoint.executor.owner import is_driven
+from hardpoint.executor.view import RunView, Try, existing_store, find_row, load_view
 
 
 def show_execution(home: str, text: str, *, as_json: bool) -> int:
