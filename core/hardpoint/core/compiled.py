@@ -9,6 +9,8 @@ from __future__ import annotations
 import enum
 import functools
 import hashlib
+import math
+from decimal import Decimal
 from typing import Any, TypeAlias
 
 import msgspec
@@ -94,6 +96,40 @@ Binding: TypeAlias = Given | FromInput | FromNode | FromList | FromDict | FromPa
 """The closed set: `match` over it ends in `assert_never`."""
 
 
+class Mapped(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a node runs its task once for each item of lists.
+
+    Args:
+        over: Inputs that are lists, all of one length; each attempt gets one item of each. The others are
+            the same for every item.
+        concurrency: Most items in flight at a time; 0: as many as there is room for.
+        min_success_ratio: Part of the items, from 0 to 1, that must succeed.
+        min_successes: Number of items that must succeed. At most one of the two is set; without either,
+            all must. With either, an item that failed gives None in every output.
+    """
+
+    over: tuple[str, ...]
+    concurrency: int = 0
+    min_success_ratio: float | None = None
+    min_successes: int | None = None
+
+    @property
+    def tolerant(self) -> bool:
+        """Whether items may fail, so that outputs hold None in their places."""
+        return self.min_success_ratio is not None or self.min_successes is not None
+
+    def required(self, size: int) -> int:
+        """How many of `size` items must succeed.
+
+        >>> Mapped(("x",), min_success_ratio=0.8).required(7), Mapped(("x",)).required(7)
+        (6, 7)
+        """
+        if self.min_success_ratio is not None:
+            # Decimal, as the author wrote it: 0.07 * 100 is 7.000000000000001, and would ask for 8.
+            return math.ceil(Decimal(str(self.min_success_ratio)) * size)
+        return size if self.min_successes is None else min(size, self.min_successes)
+
+
 class Node(msgspec.Struct, frozen=True, omit_defaults=True):
     """One use of a task or a sub-workflow.
 
@@ -103,6 +139,7 @@ class Node(msgspec.Struct, frozen=True, omit_defaults=True):
         workflow: Key into `CompiledWorkflow.workflows`; exactly one of the two is set.
         inputs: A binding for each input that has no default or is given.
         after: Nodes that must succeed first although no data comes from them.
+        map: Set if the task runs once for each item of lists; then every output of the task is a list too.
     """
 
     id: str
@@ -110,6 +147,7 @@ class Node(msgspec.Struct, frozen=True, omit_defaults=True):
     workflow: str = ""
     inputs: dict[str, Binding] = {}
     after: tuple[str, ...] = ()
+    map: Mapped | None = None
 
 
 class WorkflowBody(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -13,6 +13,7 @@ from hardpoint.core.compiled import (
     FromInput,
     FromNode,
     Given,
+    Mapped,
     Node,
     WorkflowBody,
 )
@@ -28,12 +29,14 @@ class FlatNode(msgspec.Struct, frozen=True):
         spec_key: Key into `CompiledWorkflow.tasks`.
         inputs: A binding for each input of the task, defaults filled in.
         upstream: Nodes that must succeed first, each once.
+        map: Set if the task runs once for each item of lists.
     """
 
     id: str
     spec_key: str
     inputs: tuple[tuple[str, Binding], ...]
     upstream: tuple[str, ...]
+    map: Mapped | None = None
 
 
 class FlatGraph(msgspec.Struct, frozen=True):
@@ -136,7 +139,7 @@ class _Inliner:
             upstream.update(dict.fromkeys(first))
         defaults = self._defaults[node.task]
         bound = {**defaults, **inputs} if defaults else inputs
-        self.nodes[id] = FlatNode(id, node.task, tuple(bound.items()), tuple(upstream))
+        self.nodes[id] = FlatNode(id, node.task, tuple(bound.items()), tuple(upstream), node.map)
         outputs = self._compiled.tasks[node.task].interface.outputs
         return _Inlined({variable.name: FromNode(id, variable.name) for variable in outputs}, (id,))
 

@@ -34,6 +34,7 @@ from hardpoint.executor.clock import SystemClock
 from hardpoint.executor.engine.loop import Engine
 from hardpoint.executor.engine.observers import Observers
 from hardpoint.executor.engine.run import Run
+from hardpoint.executor.engine.steps import StepThreads
 from hardpoint.executor.execution import Execution
 from hardpoint.executor.home import JOURNAL_FILE, home_path, make_home
 from hardpoint.executor.journal.events import RunPhase, Submitted
@@ -130,6 +131,7 @@ class Executor:
             journal=self.journal,
             registry=self.registry,
             pool=self._pool,
+            steps=StepThreads(self._pool.wake),
             store=self.store,
             outputs_uri=str(self.home / "outputs"),
             clock=self.clock,

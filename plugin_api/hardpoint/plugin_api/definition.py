@@ -22,6 +22,7 @@ class Options(msgspec.Struct, frozen=True):
     cache: Cache | None = None
     timeout_s: float | None = None
     queue_timeout_s: float | None = None
+    deadline_s: float | None = None
     interruptible: bool = False
     secrets: tuple[Secret, ...] = ()
 

@@ -100,6 +100,7 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
         cache: None: every attempt runs.
         timeout_s: Longest one attempt may run; then it is killed and counts as the author's error.
         queue_timeout_s: Longest the node may wait for its first start.
+        deadline_s: Longest from when the node could first start to its end, all attempts and waits together.
         interruptible: May run on capacity that is taken away; such a loss is the platform's.
         secrets: Names only.
         doc: First paragraph of the docstring.
@@ -115,6 +116,7 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     cache: Cache | None = None
     timeout_s: float | None = None
     queue_timeout_s: float | None = None
+    deadline_s: float | None = None
     interruptible: bool = False
     secrets: tuple[Secret, ...] = ()
     doc: str = ""

@@ -21,6 +21,7 @@ from hardpoint.executor.journal.events import (
     RunPhase,
 )
 from hardpoint.executor.journal.protocol import CachedOutputs
+from hardpoint.executor.pool.face import FunctionPool
 from hardpoint.executor.pool.messages import (
     CallDone,
     CallFailed,
@@ -29,7 +30,6 @@ from hardpoint.executor.pool.messages import (
     FunctionCall,
     PoolEvent,
 )
-from hardpoint.executor.pool.pool import WorkerPool
 from hardpoint.plugin_api import ErrorInfo, ErrorKind, Wire
 
 CANCELLED = "Cancelled"
@@ -44,7 +44,7 @@ class FunctionLane:
         cache: Knows the key under which a node's outputs will be kept.
     """
 
-    def __init__(self, desk: Desk, pool: WorkerPool, cache: CacheLookup) -> None:
+    def __init__(self, desk: Desk, pool: FunctionPool, cache: CacheLookup) -> None:
         self._desk = desk
         self._pool = pool
         self._cache = cache

@@ -34,7 +34,7 @@ from hardpoint.executor.engine.state import (
     Stop,
     Watch,
 )
-from hardpoint.executor.engine.steps import StepThreads
+from hardpoint.executor.engine.steps import StepRunner
 from hardpoint.executor.engine.upkeep import Upkeep
 from hardpoint.executor.journal.events import (
     AbortRequested,
@@ -45,7 +45,7 @@ from hardpoint.executor.journal.events import (
     RunPhase,
 )
 from hardpoint.executor.journal.protocol import Journal, LeaseLostError
-from hardpoint.executor.pool.pool import WorkerPool
+from hardpoint.executor.pool.face import FunctionPool
 from hardpoint.plugin_api import Clock, ErrorInfo, HardpointError, Shape, Store
 from hardpoint.registry import Registry
 
@@ -60,7 +60,8 @@ class Engine:
     Args:
         journal: Where events go; this engine is the only writer of the runs it owns.
         registry: Where task types are found.
-        pool: Worker processes for functions.
+        pool: Worker processes for functions; also what the engine sleeps on.
+        steps: Runs calls into plugins.
         store: Values that travel by reference.
         outputs_uri: Below it, jobs that write their own outputs do so.
         clock, dice: Time and randomness.
@@ -73,7 +74,8 @@ class Engine:
         *,
         journal: Journal,
         registry: Registry,
-        pool: WorkerPool,
+        pool: FunctionPool,
+        steps: StepRunner,
         store: Store,
         outputs_uri: str,
         clock: Clock,
@@ -87,6 +89,7 @@ class Engine:
         self.failure: HardpointError | None = None
         self._registry = registry
         self._pool = pool
+        self._steps = steps
         self._store = store
         self._outputs_uri = outputs_uri
         self._adopted = adopted
@@ -178,9 +181,13 @@ class Engine:
 
     # The loop
 
+    def begin(self) -> None:
+        """Start the rounds of upkeep; before the first turn."""
+        self._upkeep.begin()
+
     def loop(self) -> None:
         """Turn until stopped; the body of the engine's thread."""
-        self._upkeep.begin()
+        self.begin()
         try:
             while not self.stopped:
                 self.turn()
@@ -205,8 +212,7 @@ class Engine:
             return
         for event in self._pool.wait(self._wait_s()):
             self._functions.take(event)
-        if self._jobs is not None:
-            self._jobs.steps.deliver()
+        self._steps.deliver()
         self._settle()
 
     def _settle(self) -> None:
@@ -275,8 +281,7 @@ class Engine:
                     task_type=task_type, calls=gate, store=self._store, values=values, clock=self._desk.clock
                 )
 
-            steps = StepThreads(self._pool.wake)
-            lane = JobLane(self._desk, self._registry, steps, self._cache, context, self._outputs_uri)
+            lane = JobLane(self._desk, self._registry, self._steps, self._cache, context, self._outputs_uri)
             self._jobs = lane
         return self._jobs
 
