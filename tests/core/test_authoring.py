@@ -56,7 +56,14 @@ def double(x: int) -> int:
     return 2 * x
 
 
-@task(retry=Retry(3), timeout=timedelta(minutes=2), queue_timeout=30, cache=True, interruptible=True)
+@task(
+    retry=Retry(3),
+    timeout=timedelta(minutes=2),
+    queue_timeout=30,
+    deadline=timedelta(hours=1),
+    cache=True,
+    interruptible=True,
+)
 def total(xs: Annotated[list[int], "What to add"], start: int = 0, *, sign: int = 1) -> int:
     return start + sign * sum(xs)
 
@@ -130,6 +137,7 @@ class TestTask:
         assert options.retry == Retry(3)
         assert options.timeout_s == 120.0
         assert options.queue_timeout_s == 30.0
+        assert options.deadline_s == 3600.0
         assert options.cache == Cache()
         assert options.interruptible
 
@@ -139,7 +147,9 @@ class TestTask:
             resources=Resources(cpu=2),
             secrets=["key", Secret("token", env="TOKEN")],
             timeout=None,
+            deadline=90,
         )
+        assert changed.options.deadline_s == 90.0
         assert changed.options.cache is None
         assert changed.options.timeout_s is None
         assert changed.options.retry == Retry(3)

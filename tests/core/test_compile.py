@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import time
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from hardpoint.core import Retry, Workflow, check_compiled, compile_workflow, task, workflow
@@ -29,6 +32,7 @@ from hardpoint.core.compiled import (
 )
 from hardpoint.core.flatten import flatten
 from hardpoint.core.mermaid import to_mermaid
+from hardpoint.core.traced import TracedNode
 from hardpoint.plugin_api import ListType, SimpleKind, SimpleType, UnionType
 
 HERE = "tests/core/test_compile.py"
@@ -51,6 +55,11 @@ class Parts(NamedTuple):
 @task
 def seed(x: float) -> float:
     return x
+
+
+@task
+def everything(xs: list[float]) -> float:
+    return sum(xs)
 
 
 @task
@@ -204,9 +213,18 @@ class TestNames:
         assert list(compiled.workflows) == [compiled.main, name, f"{name}@2"]
         assert [len(compiled.workflows[key].nodes) for key in (name, f"{name}@2")] == [1, 2]
 
+    def test_positions_of_format_1_are_read(self) -> None:
+        compiled = compile_workflow(bindings)
+        key = compiled.main
+        places = {f"{key}/{id}": place for id, place in compiled.positions_in(key).items()}
+        old = msgspec.structs.replace(compiled, positions=places, format=1)
+        again = from_json(old.to_json())
+        assert again.positions_in(key) == compiled.positions_in(key)
+        assert again.digest == compiled.digest
+
     def test_positions_lie_beside(self) -> None:
         compiled = compile_workflow(bindings)
-        position = compiled.positions[f"{HERE}:bindings/total"]
+        position = compiled.positions_in(f"{HERE}:bindings")["total"]
         line = Path(position.file).read_text().splitlines()[position.line - 1]
         assert (
             line
@@ -261,6 +279,14 @@ def layers(nodes: int, width: int = 20) -> Workflow[[float], list[float]]:
     return flow
 
 
+def fan_out(nodes: int) -> Workflow[[], float]:
+    @workflow
+    def flow() -> float:
+        return everything([seed(float(each)) for each in range(nodes)])
+
+    return flow
+
+
 def chain(nodes: int) -> Workflow[[float], float]:
     @workflow
     def flow(x: float) -> float:
@@ -278,6 +304,48 @@ def cpu_s(work: Callable[[], Any]) -> float:
         work()
         best = min(best, time.process_time() - start)
     return best
+
+
+def traced_nodes() -> int:
+    return sum(isinstance(each, TracedNode) for each in gc.get_objects())
+
+
+class TestMemory:
+    def test_what_was_traced_goes_when_it_is_compiled(self) -> None:
+        gc.collect()
+        before = traced_nodes()
+        gc.disable()  # it must go by itself: with cycles in it, it would stay until the next full collection
+        try:
+            flow = layers(1_000)
+            flow.compile()
+            assert traced_nodes() == before
+        finally:
+            gc.enable()
+
+    def test_a_plain_call_keeps_it_for_the_next(self) -> None:
+        flow = chain(10)
+        flow.compile()
+        assert flow(1.5) == flow(1.5) == 1.5
+        assert flow.traced() is flow.traced()
+        assert flow.compile() is flow.compile()
+
+    def test_bytes_for_each_node(self) -> None:
+        flow = fan_out(20_000)
+        tracemalloc.start()
+        try:
+            compiled = flow.compile()
+            graph = flatten(compiled)
+            gc.collect()
+            held_bytes = tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+        assert len(graph.nodes) == 20_001
+        assert held_bytes / 20_000 < 0.9 * 1024
+
+    def test_nodes_with_the_same_neighbours_share_them(self) -> None:
+        graph = flatten(fan_out(3).compile())
+        assert graph.dependents["seed"] == ("everything",)
+        assert graph.dependents["seed"] is graph.dependents["seed_3"]
 
 
 class TestScale:

@@ -15,6 +15,7 @@ from hardpoint.core.compiled import (
     FromList,
     FromNode,
     Given,
+    Mapped,
     Node,
     Picked,
     Step,
@@ -220,6 +221,123 @@ CASES: dict[str, tuple[CompiledWorkflow, list[tuple[str, str]]]] = {
                 "Workflows call each other: f.py:flow -> f.py:flow\n\n"
                 "hint: Break the circle: a graph cannot repeat itself",
             ),
+        ],
+    ),
+    "mapped": (
+        graph(
+            Node("m", task="add", inputs={"x": Given([1, 2])}, map=Mapped(("x",))),
+            Node("b", task="add", inputs={"x": Picked(FromNode("m", "result"), (Step(StepKind.INDEX, 0),))}),
+            Node("c", task="add", inputs={"x": FromInput("x"), "y": Given([])}, map=Mapped(("y",), 3)),
+        ),
+        [],
+    ),
+    "mapped over what is no list": (
+        graph(Node("a", task="add", inputs={"x": FromInput("x")}, map=Mapped(("x",)))),
+        [
+            (
+                "TypeMismatchError",
+                "Input `x` of node `a` in workflow `flow` wants `list[int]`, but input `x` is `int`\n\n"
+                "hint: Bind it to something else, or put a task between that converts",
+            )
+        ],
+    ),
+    "one item wanted, a list there": (
+        graph(
+            Node("m", task="add", inputs={"x": Given([1])}, map=Mapped(("x",), min_successes=0)),
+            Node("b", task="add", inputs={"x": FromNode("m", "result")}),
+        ),
+        [
+            (
+                "TypeMismatchError",
+                "Input `x` of node `b` in workflow `flow` wants `int`, but `m.result` is `list[int | None]`\n"
+                "  --> /p/f.py:7\n\nhint: Bind it to something else, or put a task between that converts",
+            )
+        ],
+    ),
+    "mapped over nothing": (
+        graph(Node("a", task="add", inputs={"x": Given(1)}, map=Mapped(()))),
+        [
+            (
+                "MapError",
+                "Node `a` in workflow `flow` is mapped over nothing\n\n"
+                "hint: Name the inputs that are lists in `over`",
+            )
+        ],
+    ),
+    "mapped over what is not there": (
+        graph(Node("a", task="add", inputs={"x": Given([1])}, map=Mapped(("x", "z", "x")))),
+        [
+            (
+                "MapError",
+                "Node `a` in workflow `flow` is mapped over `x` twice\n\n"
+                "hint: Name each input once in `over`",
+            ),
+            (
+                "MapError",
+                "Node `a` in workflow `flow` is mapped over `z`, which its task does not take\n\n"
+                "hint: Its inputs are `x`, `y`",
+            ),
+        ],
+    ),
+    "mapped over a default": (
+        graph(Node("a", task="add", inputs={"x": Given([1])}, map=Mapped(("x", "y")))),
+        [
+            (
+                "UnboundInputError",
+                "Input `y` of node `a` in workflow `flow` has no value\n\n"
+                "hint: Bind it to a `list[int]`, or give it a default",
+            )
+        ],
+    ),
+    "mapped over lists of two lengths": (
+        graph(
+            Node(
+                "a",
+                task="add",
+                inputs={"x": Given([1]), "y": FromList((FromInput("x"), Given(1)))},
+                map=Mapped(("x", "y")),
+            )
+        ),
+        [
+            (
+                "MapError",
+                "Node `a` in workflow `flow` maps over lists that differ in length: `x` has 1, `y` has 2\n\n"
+                "hint: Give it lists of one length, "
+                "or bind what is the same for all with `functools.partial`",
+            )
+        ],
+    ),
+    "limits of a map": (
+        graph(Node("a", task="add", inputs={"x": Given([1])}, map=Mapped(("x",), -1, 0.5, 1))),
+        [
+            (
+                "MapError",
+                "Node `a` in workflow `flow` has `concurrency` `-1`, which is no number of items\n\n"
+                "hint: Write how many items may run at a time, or 0 for as many as there is room for",
+            ),
+            (
+                "MapError",
+                "Node `a` in workflow `flow` has both `min_success_ratio` and `min_successes`\n\n"
+                "hint: Keep one of the two: a part of the items, or a number of them",
+            ),
+        ],
+    ),
+    "a mapped workflow": (
+        msgspec.structs.replace(
+            graph(),
+            workflows={
+                "f.py:flow": WorkflowBody(
+                    "f.py:flow", Interface(), (Node("a", workflow="f.py:inner", map=Mapped(("x",))),)
+                ),
+                "f.py:inner": WorkflowBody("f.py:inner", Interface()),
+            },
+        ),
+        [
+            (
+                "MapError",
+                "Node `a` in workflow `flow` maps workflow `f.py:inner`\n\n"
+                "hint: Map the tasks in it, or put what it does into one task",
+            )
         ],
     ),
     "unknown main": (

@@ -56,6 +56,14 @@ def twice(g):
     return inner
 """
 
+MAPPED = """
+import functools
+from hardpoint.core import map_task, task
+@task
+def add(x: int, y: int) -> int: return x + y
+g = map_task(functools.partial(add, x=1), min_successes=1)
+"""
+
 # (flow, files before, files after): whether the version of `f` differs
 USES: dict[str, tuple[str, dict[str, str], dict[str, str]]] = {
     "a helper of a helper": (
@@ -125,6 +133,21 @@ USES: dict[str, tuple[str, dict[str, str], dict[str, str]]] = {
         "from a import g\ndef f(x): return g(x)\n",
         {"a": "from hardpoint.core import task\n@task\ndef g(x: int) -> int: return x\n"},
         {"a": "from hardpoint.core import task\n@task\ndef g(x: int) -> int: return -x\n"},
+    ),
+    "a map of another task": (
+        "from a import g\ndef f(x): return g(y=[1])\n",
+        {"a": MAPPED},
+        {"a": MAPPED.replace("x + y", "x - y")},
+    ),
+    "what a map binds": (
+        "from a import g\ndef f(x): return g(y=[1])\n",
+        {"a": MAPPED},
+        {"a": MAPPED.replace("x=1", "x=2")},
+    ),
+    "how many items of a map must succeed": (
+        "from a import g\ndef f(x): return g(y=[1])\n",
+        {"a": MAPPED},
+        {"a": MAPPED.replace("min_successes=1", "min_successes=2")},
     ),
     "an enum member": (
         "from a import C\nIT = C.RED\ndef f(x): return IT\n",

@@ -3,6 +3,8 @@
 from hardpoint.core.checks import check_compiled
 from hardpoint.core.compile_errors import CompileError, CompileErrors
 from hardpoint.core.compiled import CompiledWorkflow
+from hardpoint.core.map_call import MapTask
+from hardpoint.core.map_task import map_task
 from hardpoint.core.promise import node
 from hardpoint.core.task import Task, task
 from hardpoint.core.types import Directory, File, Pickled
@@ -18,6 +20,7 @@ __all__ = [
     "Directory",
     "File",
     "InputError",
+    "MapTask",
     "Pickled",
     "Resources",
     "Retry",
@@ -26,6 +29,7 @@ __all__ = [
     "Workflow",
     "check_compiled",
     "compile_workflow",
+    "map_task",
     "node",
     "task",
     "workflow",

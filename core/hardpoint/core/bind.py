@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from hardpoint.core.compile_errors import (
@@ -16,6 +15,7 @@ from hardpoint.core.compile_errors import (
 )
 from hardpoint.core.compiled import Binding, Converted, FromDict, FromList, FromPairs, Given
 from hardpoint.core.face import NOTHING_STORED, Slot, codec_of
+from hardpoint.core.nests import fields_of, holds_promise
 from hardpoint.core.promise import NodeHandle, Origin, Promise
 from hardpoint.core.traced import Recorder
 from hardpoint.plugin_api import (
@@ -114,6 +114,10 @@ def mismatch_hint(source: AnyType, wanted: AnyType) -> str:
     """The edit that brings two types together."""
     if isinstance(source, UnionType) and any(assignable(variant, wanted) for variant in source.variants):
         return f"Accept `{source}` there, or decide in a task which of them it is"
+    if isinstance(source, ListType) and isinstance(wanted, ListType):
+        variants = source.item.variants if isinstance(source.item, UnionType) else ()
+        if any(assignable(variant, wanted.item) for variant in variants):
+            return f"Accept `{source}` there, or take out in a task what does not fit"
     return "Change one of the two annotations, or convert the value in a task between them"
 
 
@@ -138,8 +142,8 @@ def _handle(value: NodeHandle, slot: Slot, wanted: AnyType, target: Target) -> B
 def _nest(value: Any, slot: Slot, wanted: AnyType, target: Target) -> Binding:
     if isinstance(wanted, UnionType):
         return _variant(value, slot.hint, wanted, target)
-    args = get_args(_bare(slot.hint))
-    fields = _fields_of(value)
+    args = _inner_hints(slot.hint)
+    fields = fields_of(value)
     match wanted:
         case ListType() if isinstance(value, list | tuple):
             return FromList(tuple(_items(value, [args[0]] * len(value), target)))
@@ -156,6 +160,19 @@ def _nest(value: Any, slot: Slot, wanted: AnyType, target: Target) -> Binding:
         f"wants `{wanted}`, but is a {type(value).__name__} with promises in it",
         "Pass one promise, or put the values together in a task",
     )
+
+
+def _inner_hints(hint: Any) -> Sequence[Any]:
+    """The hints, or literal types that stand for them, inside a collection's or a union's."""
+    match hint:
+        case ListType(item=item):
+            return [item]
+        case DictType(key=key, value=value):
+            return [key, value]
+        case TupleType(items=inner) | UnionType(variants=inner):
+            return inner
+        case _:
+            return get_args(_bare(hint))
 
 
 def _bare(hint: Any) -> Any:
@@ -184,7 +201,7 @@ def _bind_part(value: Any, hint: Any, target: Target) -> Binding:
     return bind(value, slot, target)
 
 
-def _dict(value: dict[Any, Any], args: tuple[Any, ...], wanted: DictType, target: Target) -> Binding:
+def _dict(value: dict[Any, Any], args: Sequence[Any], wanted: DictType, target: Target) -> Binding:
     key_hint, value_hint = args
     keys = [_bind_part(key, key_hint, target.part(f"[{key!r}]")) for key in value]
     values = [_bind_part(each, value_hint, target.part(f"[{key!r}]")) for key, each in value.items()]
@@ -197,8 +214,7 @@ def _dict(value: dict[Any, Any], args: tuple[Any, ...], wanted: DictType, target
 
 
 def _struct(values: Mapping[str, Any], hint: Any, wanted: StructType, target: Target) -> Binding:
-    bare = _bare(hint)
-    hints = get_type_hints(get_origin(bare) or bare, include_extras=True)
+    hints = _field_hints(hint)
     known = [field.name for field in wanted.fields]
     unknown = [name for name in values if name not in known]
     missing = [field.name for field in wanted.fields if field.required and field.name not in values]
@@ -214,9 +230,16 @@ def _struct(values: Mapping[str, Any], hint: Any, wanted: StructType, target: Ta
     )
 
 
+def _field_hints(hint: Any) -> dict[str, Any]:
+    if isinstance(hint, StructType):
+        return {field.name: field.type for field in hint.fields}
+    bare = _bare(hint)
+    return get_type_hints(get_origin(bare) or bare, include_extras=True)
+
+
 def _variant(value: Any, hint: Any, wanted: UnionType, target: Target) -> Binding:
     """Bind a nest to the one variant of a union that has its shape."""
-    for variant_hint in get_args(_bare(hint)):
+    for variant_hint in _inner_hints(hint):
         codec = codec_of(variant_hint)
         if _has_shape(value, codec.type):
             nest = _nest(value, Slot(target.name, variant_hint, codec), codec.type, target)
@@ -235,51 +258,6 @@ def _has_shape(value: Any, type: AnyType) -> bool:
         case DictType():
             return isinstance(value, dict)
         case StructType():
-            return _fields_of(value) is not None
+            return fields_of(value) is not None
         case _:
             return False
-
-
-def _fields_of(value: Any) -> dict[str, Any] | None:
-    """Fields of a dataclass, NamedTuple or TypedDict instance."""
-    if isinstance(value, dict):
-        return value
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return dict(value._asdict())
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    return None
-
-
-def holds_promise(value: Any) -> bool:
-    """Whether there is a promise in a nest of lists, tuples, dicts and dataclasses."""
-    if isinstance(value, Promise | NodeHandle):
-        return True
-    if isinstance(value, list | tuple):
-        return any(map(holds_promise, value))
-    if isinstance(value, dict):
-        return any(map(holds_promise, value.values()))
-    if hasattr(type(value), "__dataclass_fields__"):
-        return any(map(holds_promise, (_fields_of(value) or {}).values()))
-    return False
-
-
-def replace_promises(value: Any, real: Callable[[Promise | NodeHandle], Any]) -> Any:
-    """The same nest with real values; what holds no promise is passed on as it is.
-
-    >>> replace_promises({"a": [1, 2]}, repr)
-    {'a': [1, 2]}
-    """
-    if isinstance(value, Promise | NodeHandle):
-        return real(value)
-    if not holds_promise(value):
-        return value
-    if isinstance(value, dict):
-        return {key: replace_promises(each, real) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        items = [replace_promises(each, real) for each in value]
-        if hasattr(value, "_make"):
-            return value._make(items)
-        return type(value)(items)
-    fields = _fields_of(value) or {}
-    return dataclasses.replace(value, **{name: replace_promises(each, real) for name, each in fields.items()})

@@ -15,6 +15,7 @@ from hardpoint.core.compile_errors import (
     listed,
 )
 from hardpoint.core.face import Face
+from hardpoint.core.map_checks import missing_hint
 from hardpoint.core.traced import TracedNode
 
 
@@ -43,9 +44,11 @@ def given_twice(name: str, place: Place) -> CompileError:
     )
 
 
-def unbound_input(face: Face, name: str, place: Place) -> CompileError:
+def unbound_input(face: Face, name: str, place: Place, *, mapped: bool) -> CompileError:
     """An input without a value or default."""
     hint = f"Write `{face.name}({name}=...)` with a `{face.inputs[name].type}`, or give it a default"
+    if mapped:
+        hint = missing_hint(face.name, name)
     return UnboundInputError(f"{_input(name, place)} has no value", place, hint=hint)
 
 

@@ -6,6 +6,7 @@ passes these checks.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 
 from hardpoint.core.binding import leaves, nodes_read
@@ -14,6 +15,7 @@ from hardpoint.core.compile_errors import (
     CompileError,
     CycleError,
     DuplicateIdError,
+    MapError,
     MissingOutputError,
     Place,
     TypeMismatchError,
@@ -26,8 +28,10 @@ from hardpoint.core.compile_errors import (
 )
 from hardpoint.core.compiled import Binding, CompiledWorkflow, FromInput, Node, WorkflowBody
 from hardpoint.core.graph import find_cycle
+from hardpoint.core.map_checks import map_problems
+from hardpoint.core.mapped_face import mapped_interface
 from hardpoint.core.order_checks import order_problems
-from hardpoint.plugin_api import AnyType, Interface
+from hardpoint.plugin_api import AnyType, Interface, Position
 
 
 def check_compiled(compiled: CompiledWorkflow) -> list[CompileError]:
@@ -65,7 +69,11 @@ class _BodyCheck:
         self.outputs: dict[str, dict[str, AnyType]] = {}
 
     def place(self, node: str = "") -> Place:
-        return Place(self.name, node, self.compiled.positions.get(f"{self.key}/{node}"))
+        return Place(self.name, node, self.positions.get(node))
+
+    @functools.cached_property
+    def positions(self) -> dict[str, Position]:
+        return self.compiled.positions_in(self.key)
 
     def problems(self) -> Iterator[CompileError]:
         faces: list[tuple[Node, Interface]] = []
@@ -90,8 +98,13 @@ class _BodyCheck:
         if bool(node.task) == bool(node.workflow):
             text = f"{where} names {'both a task and a workflow' if node.task else 'no task and no workflow'}"
             return Interface(), UnknownTaskError(text, self.place(node.id), hint="Set exactly one of the two")
+        if node.workflow and node.map is not None:
+            text = f"{where} maps workflow `{node.workflow}`"
+            hint = "Map the tasks in it, or put what it does into one task"
+            return Interface(), MapError(text, self.place(node.id), hint=hint)
         if node.task in self.compiled.tasks:
-            return self.compiled.tasks[node.task].interface, None
+            face = self.compiled.tasks[node.task].interface
+            return (face if node.map is None else mapped_interface(face, node.map)), None
         if node.workflow in self.compiled.workflows:
             return self.compiled.workflows[node.workflow].interface, None
         kind, wanted = ("task", node.task) if node.task else ("workflow", node.workflow)
@@ -103,6 +116,9 @@ class _BodyCheck:
     def _node(self, node: Node, face: Interface) -> Iterator[CompileError]:
         known = {variable.name: variable.type for variable in face.inputs}
         callee = node.task or node.workflow
+        for problem in map_problems(node.map, known, node.inputs) if node.map is not None else ():
+            text = f"Node `{node.id}` in workflow `{self.name}` {problem.text}"
+            yield MapError(text, self.place(node.id), hint=problem.hint)
         for name, binding in node.inputs.items():
             if name not in known:
                 text = f"Node `{node.id}` in workflow `{self.name}` is given `{name}`, "

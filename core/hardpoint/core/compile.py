@@ -8,8 +8,8 @@ import msgspec
 
 from hardpoint.core.compile_errors import CompileError, CompileErrors
 from hardpoint.core.compiled import CompiledWorkflow, Node, WorkflowBody, digest_of
-from hardpoint.core.frames import Lines
 from hardpoint.core.identity import spec_of
+from hardpoint.core.positions import SiteList, Sites
 from hardpoint.core.project import place_in_project, project_root
 from hardpoint.core.traced import TracedNode, TracedWorkflow
 from hardpoint.plugin_api import Options, Position, TaskDefinition, TaskSpec
@@ -45,8 +45,8 @@ def compile_traced(main: TracedWorkflow) -> Compilation:
         raise CompileErrors(tasks.problems)
     tasks.name()
     keys = _workflow_keys(workflows, root)
-    positions: dict[str, Position] = {}
-    bodies = {keys[id(traced)]: _body(traced, keys, tasks, positions) for traced in workflows}
+    positions: dict[str, Position | Sites] = {keys[id(traced)]: _sites(traced) for traced in workflows}
+    bodies = {keys[id(traced)]: _body(traced, keys, tasks) for traced in workflows}
     compiled = CompiledWorkflow(keys[id(main)], bodies, tasks.specs, positions)
     return Compilation(compiled, tasks.definitions)
 
@@ -79,11 +79,15 @@ def _workflow_name(traced: TracedWorkflow, root: Path) -> str:
     return f"{place_in_project(traced.authored.file, root)}:{traced.authored.name}"
 
 
-def _body(
-    traced: TracedWorkflow, keys: dict[int, str], tasks: _Tasks, positions: dict[str, Position]
-) -> WorkflowBody:
+def _sites(traced: TracedWorkflow) -> Sites:
+    sites = SiteList()
+    for node in traced.nodes:
+        sites.add(node.code, node.instruction)
+    return sites.done()
+
+
+def _body(traced: TracedWorkflow, keys: dict[int, str], tasks: _Tasks) -> WorkflowBody:
     key = keys[id(traced)]
-    lines = Lines()
     nodes: list[Node] = []
     for node in traced.nodes:
         after = tuple([each.id for each in node.after]) if node.after else ()
@@ -91,8 +95,7 @@ def _body(
         if isinstance(callee, TracedWorkflow):
             nodes.append(Node(node.id, "", keys[id(callee)], node.bindings, after))
         else:
-            nodes.append(Node(node.id, tasks.key(node), "", node.bindings, after))
-        positions[f"{key}/{node.id}"] = lines.position(node.code, node.instruction)
+            nodes.append(Node(node.id, tasks.key(node), "", node.bindings, after, node.map))
     authored = traced.authored
     return WorkflowBody(
         key.partition("@")[0], authored.face.interface, tuple(nodes), traced.outputs, authored.doc

@@ -17,6 +17,7 @@ CompileError
 ├── ForeignPromiseError      a promise of another workflow
 ├── PromiseError             a promise used as if it were its value
 ├── OverrideError            an override that does not apply
+├── MapError                 a task that cannot be mapped as it is written
 ├── IdentityError            code that another process could not find again
 └── DefinitionError          a function that cannot be a task or a workflow
 """
@@ -127,6 +128,10 @@ class PromiseError(CompileError):
 
 class OverrideError(CompileError):
     """An override that does not apply to what it is set on."""
+
+
+class MapError(CompileError):
+    """A task cannot be run for each item of lists as it is written; raised at once by `map_task` itself."""
 
 
 class IdentityError(CompileError):

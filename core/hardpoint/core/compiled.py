@@ -10,14 +10,19 @@ import enum
 import functools
 import hashlib
 import math
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, TypeAlias
 
 import msgspec
 
+from hardpoint.core.positions import Sites
 from hardpoint.plugin_api import AnyType, HardpointError, Interface, Position, TaskSpec, Wire
 
-FORMAT = 1
+FORMAT = 2
+"""Of the file: 1 has a position for each node, and no mapped nodes."""
+
+_DIGEST_FORMAT = 1  # what names a workflow does not change with how it is written down
 
 
 class StepKind(enum.Enum):
@@ -28,14 +33,14 @@ class StepKind(enum.Enum):
     KEY = "key"
 
 
-class Step(msgspec.Struct, frozen=True, array_like=True):
+class Step(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One attribute or item access on a promised output."""
 
     kind: StepKind
     value: Wire
 
 
-class BindingBase(msgspec.Struct, frozen=True, tag_field="from", omit_defaults=True):
+class BindingBase(msgspec.Struct, frozen=True, tag_field="from", omit_defaults=True, gc=False):
     """Base of the closed set of bindings: where an input's value comes from."""
 
 
@@ -96,7 +101,7 @@ Binding: TypeAlias = Given | FromInput | FromNode | FromList | FromDict | FromPa
 """The closed set: `match` over it ends in `assert_never`."""
 
 
-class Mapped(msgspec.Struct, frozen=True, omit_defaults=True):
+class Mapped(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """How a node runs its task once for each item of lists.
 
     Args:
@@ -130,7 +135,7 @@ class Mapped(msgspec.Struct, frozen=True, omit_defaults=True):
         return size if self.min_successes is None else min(size, self.min_successes)
 
 
-class Node(msgspec.Struct, frozen=True, omit_defaults=True):
+class Node(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One use of a task or a sub-workflow.
 
     Args:
@@ -167,14 +172,15 @@ class CompiledWorkflow(msgspec.Struct, frozen=True, dict=True):
         main: Key of the workflow that runs.
         workflows: It and its sub-workflows.
         tasks: Specs by key: the task's name, and a digest where overrides make several of one name.
-        positions: Where nodes were written, by `workflow/node`; not part of the digest.
+        positions: Where nodes were written: by workflow, or one by one by `workflow/node`; not part of
+            the digest.
         format: Version of this layout; an older hardpoint refuses a newer one.
     """
 
     main: str
     workflows: dict[str, WorkflowBody]
     tasks: dict[str, TaskSpec]
-    positions: dict[str, Position] = {}
+    positions: Mapping[str, Position | Sites] = {}
     format: int = FORMAT
 
     @property
@@ -190,8 +196,17 @@ class CompiledWorkflow(msgspec.Struct, frozen=True, dict=True):
     @functools.cached_property
     def digest(self) -> str:
         """64 hex digits; equal on every machine for the same source."""
-        bare = msgspec.structs.replace(self, positions={})
+        bare = msgspec.structs.replace(self, positions={}, format=_DIGEST_FORMAT)
         return digest_of(bare)
+
+    def positions_in(self, workflow: str) -> dict[str, Position]:
+        """Where the nodes of one workflow were written, by id, as far as that is known."""
+        sites = self.positions.get(workflow)
+        nodes = self.workflows[workflow].nodes
+        if isinstance(sites, Sites):
+            return {node.id: sites.of_node(index) for index, node in enumerate(nodes)}
+        found = ((node.id, self.positions.get(f"{workflow}/{node.id}")) for node in nodes)
+        return {id: position for id, position in found if isinstance(position, Position)}
 
     def to_json(self) -> bytes:
         """Serialise, with keys in a fixed order."""

@@ -21,7 +21,7 @@ from hardpoint.core.graph import in_runnable_order, runnable_order
 from hardpoint.plugin_api import Interface
 
 
-class FlatNode(msgspec.Struct, frozen=True):
+class FlatNode(msgspec.Struct, frozen=True, gc=False):
     """One node of a run.
 
     Args:
@@ -61,15 +61,20 @@ def flatten(compiled: CompiledWorkflow) -> FlatGraph:
     """
     inliner = _Inliner(compiled)
     body = compiled.body
-    arguments: dict[str, Binding] = {
-        variable.name: FromInput(variable.name) for variable in body.interface.inputs
-    }
-    inlined = inliner.inline(body, "", arguments, ())
+    if any(node.workflow for node in body.nodes):
+        arguments: dict[str, Binding] = {
+            variable.name: FromInput(variable.name) for variable in body.interface.inputs
+        }
+        outputs = inliner.inline(body, "", arguments, ()).outputs
+    else:
+        inliner.add_tasks(body)
+        outputs = body.outputs
     dependents: dict[str, list[str]] = {}
     for node in inliner.nodes.values():
         for up in node.upstream:
             dependents.setdefault(up, []).append(node.id)
-    return FlatGraph(inliner.nodes, {id: tuple(those) for id, those in dependents.items()}, inlined.outputs)
+    shared = {id: inliner.share(tuple(those)) for id, those in dependents.items()}
+    return FlatGraph(inliner.nodes, shared, outputs)
 
 
 class _Inlined(msgspec.Struct):
@@ -92,6 +97,16 @@ class _Inliner:
         self.nodes: dict[str, FlatNode] = {}
         self._compiled = compiled
         self._defaults = {key: _given_defaults(spec.interface) for key, spec in compiled.tasks.items()}
+        self._groups: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+    def share(self, ids: tuple[str, ...]) -> tuple[str, ...]:
+        """The same ids as one object for all: in wide graphs most nodes have the same neighbours."""
+        return self._groups.setdefault(ids, ids)
+
+    def add_tasks(self, body: WorkflowBody) -> None:
+        """Add the nodes of a main workflow without sub-workflows: its bindings need no replacing."""
+        for node in _in_order(body):
+            self._add(node.id, node, node.inputs, node.after)
 
     def inline(
         self, body: WorkflowBody, prefix: str, arguments: dict[str, Binding], before: tuple[str, ...]
@@ -112,10 +127,14 @@ class _Inliner:
             )
 
         waited_for: set[str] = set()
+        inner = {node.id for node in body.nodes if node.workflow}
         for node in _in_order(body):
             read = nodes_read(node.inputs)
             waited_for.update(read, node.after)
-            inputs = {name: replace_leaves(binding, replace) for name, binding in node.inputs.items()}
+            inputs = node.inputs
+            # What reads only tasks and inputs of the run is already in its terms.
+            if prefix or not inner.isdisjoint(read):
+                inputs = {name: replace_leaves(binding, replace) for name, binding in inputs.items()}
             first = before
             if read or node.after:
                 gates = (made[id].gate for id in read)
@@ -134,14 +153,17 @@ class _Inliner:
 
     def _task(self, node: Node, prefix: str, inputs: dict[str, Binding], first: tuple[str, ...]) -> _Inlined:
         id = prefix + node.id
+        self._add(id, node, inputs, first)
+        outputs = self._compiled.tasks[node.task].interface.outputs
+        return _Inlined({variable.name: FromNode(id, variable.name) for variable in outputs}, (id,))
+
+    def _add(self, id: str, node: Node, inputs: dict[str, Binding], first: tuple[str, ...]) -> None:
         upstream = nodes_read(inputs)
         if first:
             upstream.update(dict.fromkeys(first))
         defaults = self._defaults[node.task]
         bound = {**defaults, **inputs} if defaults else inputs
-        self.nodes[id] = FlatNode(id, node.task, tuple(bound.items()), tuple(upstream), node.map)
-        outputs = self._compiled.tasks[node.task].interface.outputs
-        return _Inlined({variable.name: FromNode(id, variable.name) for variable in outputs}, (id,))
+        self.nodes[id] = FlatNode(id, node.task, tuple(bound.items()), self.share(tuple(upstream)), node.map)
 
     def _subworkflow(
         self, node: Node, prefix: str, inputs: dict[str, Binding], first: tuple[str, ...]

@@ -11,6 +11,7 @@ import msgspec
 
 from hardpoint.core.compile_errors import IdentityError, Place
 from hardpoint.core.face import face_of
+from hardpoint.core.map_call import MapTask
 from hardpoint.core.project import is_below, place_in_project
 from hardpoint.core.source import function_version
 from hardpoint.core.task import Task
@@ -58,6 +59,8 @@ def _importable(task: Task[..., Any]) -> str:
     found: Any = sys.modules.get(module) if module != "__main__" else None
     for part in task.name.split("."):
         found = getattr(found, part, None)
+    if isinstance(found, MapTask):
+        found = found.definition
     if found is None or (vars(found).get("fn") if isinstance(found, Task) else found) is not task.fn:
         raise IdentityError(
             f"Task `{task.name}` cannot be imported as `{module}.{task.name}`, so no worker can find it",

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from hardpoint.core.access import walk_value
-from hardpoint.core.bind import replace_promises
+from hardpoint.core.map_plain import output_of, run_items
+from hardpoint.core.nests import replace_promises
 from hardpoint.core.promise import NodeHandle, Promise
 from hardpoint.core.traced import TracedNode, TracedWorkflow
 from hardpoint.plugin_api import TaskDefinition
@@ -34,17 +35,15 @@ def interpret(traced: TracedWorkflow, inputs: Mapping[str, Any]) -> Any:
         elif origin.node.face.single:
             value = results[origin.node]
         else:
-            value = _output(results[origin.node], origin.name)
+            value = output_of(results[origin.node], origin.name)
         return walk_value(value, origin.keys)
 
     for node in traced.nodes:
         arguments = {name: replace_promises(value, real) for name, value in node.arguments.items()}
-        if isinstance(node.callee, TaskDefinition):
+        if isinstance(node.callee, TaskDefinition) and node.map is not None:
+            results[node] = run_items(node.callee, node.map, arguments, node.id)
+        elif isinstance(node.callee, TaskDefinition):
             results[node] = node.callee.call_plain(**arguments)
         elif node.callee is not None:
             results[node] = interpret(node.callee, arguments)
     return replace_promises(traced.returned, real)
-
-
-def _output(result: Any, name: str) -> Any:
-    return result[name] if isinstance(result, Mapping) else getattr(result, name)

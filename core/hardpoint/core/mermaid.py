@@ -52,7 +52,8 @@ class _Drawing:
         pad = "    " * depth
         name = self._name(path + node.id)
         if not node.workflow:
-            label = f"{node.id}<br/>{self._compiled.tasks[node.task].name}"
+            times = " ×n" if node.map is not None else ""
+            label = f"{node.id}{times}<br/>{self._compiled.tasks[node.task].name}"
             yield f'{pad}{name}["{_text(label)}"]'
             return
         yield f'{pad}subgraph {name}["{_text(node.id)}"]'

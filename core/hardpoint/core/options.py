@@ -19,6 +19,7 @@ class Overrides(TypedDict, total=False):
     cache: Cache | bool | None
     timeout: timedelta | float | None
     queue_timeout: timedelta | float | None
+    deadline: timedelta | float | None
     resources: Resources
     secrets: Iterable[Secret | str]
     interruptible: bool
@@ -44,7 +45,7 @@ def with_overrides(base: Options, overrides: Overrides, where: str) -> Options:
     changed: dict[str, Any] = {}
     for name, value in overrides.items():
         match name:
-            case "timeout" | "queue_timeout":
+            case "timeout" | "queue_timeout" | "deadline":
                 changed[f"{name}_s"] = _seconds(name, value, where)
             case "cache":
                 changed[name] = _cache(value, where)

@@ -85,7 +85,7 @@ class Ordered:
 
         Args:
             **overrides: `name` (the node's id), and the options of `@task`: `retry`, `cache`, `timeout`,
-                `queue_timeout`, `resources`, `secrets`, `interruptible`.
+                `queue_timeout`, `deadline`, `resources`, `secrets`, `interruptible`.
 
         Returns:
             The same promise.

@@ -14,9 +14,12 @@ from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, get_args
 
+import msgspec
+
 from hardpoint.core.canonical import canonical
 from hardpoint.core.compile_errors import IdentityError, Place
 from hardpoint.core.import_spaces import module_in_space
+from hardpoint.core.map_call import MapTask
 from hardpoint.core.names_used import Chain, names_used
 from hardpoint.core.project import is_below, place_in_project, project_root, real_path
 from hardpoint.core.source_files import imported_names, module_file, sha256_of, source_file
@@ -164,6 +167,9 @@ class _Closure:
         elif isinstance(value, functools.partial):
             self._meet(owner, name, value.func)
             self._meet(owner, f"{name}()", (value.args, value.keywords))
+        elif isinstance(value, MapTask):
+            self._meet(owner, name, value.definition)
+            self._meet(owner, f"{name}()", (value.bound, msgspec.to_builtins(value.limits)))
         elif _function_in(value) is not None:
             self._meet(owner, name, _function_in(value))
         elif isinstance(value, TaskDefinition):

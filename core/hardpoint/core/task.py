@@ -97,6 +97,7 @@ class Task(TaskDefinition, Generic[P, R]):
         cache: Cache | bool | None | msgspec.UnsetType = msgspec.UNSET,
         timeout: timedelta | float | None | msgspec.UnsetType = msgspec.UNSET,
         queue_timeout: timedelta | float | None | msgspec.UnsetType = msgspec.UNSET,
+        deadline: timedelta | float | None | msgspec.UnsetType = msgspec.UNSET,
         resources: Resources | msgspec.UnsetType = msgspec.UNSET,
         secrets: Iterable[Secret | str] | msgspec.UnsetType = msgspec.UNSET,
         interruptible: bool | msgspec.UnsetType = msgspec.UNSET,
@@ -105,8 +106,8 @@ class Task(TaskDefinition, Generic[P, R]):
 
         Args:
             name: Id of the node that a call makes.
-            retry, cache, timeout, queue_timeout, resources, secrets, interruptible: As in `@task`; what
-                is left out stays as it is.
+            retry, cache, timeout, queue_timeout, deadline, resources, secrets, interruptible: As in
+                `@task`; what is left out stays as it is.
 
         Example:
             `train.with_overrides(retry=Retry(3))(x=1)`
@@ -116,6 +117,7 @@ class Task(TaskDefinition, Generic[P, R]):
             "cache": cache,
             "timeout": timeout,
             "queue_timeout": queue_timeout,
+            "deadline": deadline,
             "resources": resources,
             "secrets": secrets,
             "interruptible": interruptible,
@@ -142,6 +144,7 @@ def task(
     cache: Cache | bool | None = ...,
     timeout: timedelta | float | None = ...,
     queue_timeout: timedelta | float | None = ...,
+    deadline: timedelta | float | None = ...,
     resources: Resources = ...,
     secrets: Iterable[Secret | str] = ...,
     interruptible: bool = ...,
@@ -170,6 +173,7 @@ def task(
         cache: `True` or `Cache(...)`: reuse outputs of equal inputs. Default: every attempt runs.
         timeout: Longest one attempt may run: seconds, or a `timedelta`.
         queue_timeout: Longest the node may wait for its first start: seconds, or a `timedelta`.
+        deadline: Longest from when the node could first start to its end, with all attempts and waits.
         resources: What one attempt needs, `Resources(cpu=2, memory_bytes=4 << 30)`.
         secrets: What the attempt may read: `Secret("name", env="NAME")`, or just names.
         interruptible: May run on capacity that is taken away.

@@ -17,13 +17,15 @@ from hardpoint.core.call_problems import (
     unknown_input,
 )
 from hardpoint.core.compile_errors import CompileError, CompileErrors, DuplicateIdError, OverrideError, Place
+from hardpoint.core.compiled import Mapped
 from hardpoint.core.face import Face, face_of
 from hardpoint.core.frames import author_frame, author_position
+from hardpoint.core.map_binding import bind_items
 from hardpoint.core.options import with_overrides
 from hardpoint.core.promise import NodeHandle, Origin, Promise
 from hardpoint.core.traced import Authored, TracedNode, TracedWorkflow
 from hardpoint.core.traced_shape import ordered_nodes, returned_outputs
-from hardpoint.plugin_api import Position, TaskDefinition, UsageError, current_tracer
+from hardpoint.plugin_api import Options, Position, TaskDefinition, UsageError, current_tracer
 
 _ID = re.compile(r"[^\W\d][\w-]*")
 
@@ -57,6 +59,8 @@ class WorkflowTrace:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         node_name: str | None = None,
+        options: Options | None = None,
+        mapped: Mapped | None = None,
     ) -> Any:
         """Add a node; return promises of its outputs.
 
@@ -66,9 +70,12 @@ class WorkflowTrace:
             args: Inputs given by position.
             kwargs: Inputs given by name.
             node_name: The node's id, if the author chose one beforehand.
+            options: Where they differ from the task's own.
+            mapped: Set if the call is one for each item of lists; then `face` shows lists.
         """
         frame = author_frame()
         node = TracedNode(self, self._next_id(face.name), callee, face, frame.f_code, frame.f_lasti)
+        node.options, node.map = options, mapped
         self._by_id[node.id] = node
         self.nodes.append(node)
         if node_name:
@@ -106,11 +113,15 @@ class WorkflowTrace:
                 if origin.type is slot.type and origin.recorder is self:
                     bindings[name] = origin.binding()
                     continue
-            bindings[name] = bind(value, slot, self._target(node, name))
+            if node.map is not None and name in node.map.over:
+                bindings[name] = bind_items(value, slot, face.name, self._target(node, name))
+            else:
+                bindings[name] = bind(value, slot, self._target(node, name))
         if not face.required <= arguments.keys():
             for name in slots:
                 if name in face.required and name not in arguments:
-                    self.report(unbound_input(face, name, self.place(node)))
+                    mapped = node.map is not None
+                    self.report(unbound_input(face, name, self.place(node), mapped=mapped))
 
     def _target(self, node: TracedNode, name: str) -> Target:
         of = f"node `{node.id}` in workflow `{self.name}`"
@@ -177,7 +188,7 @@ class WorkflowTrace:
         base, count = node.face.name, self._counts[node.face.name]
         if node.id == (base if count == 1 else f"{base}_{count}"):
             self._counts[base] = count - 1
-        del self._by_id[node.id]
+        self._by_id.pop(node.id, None)
         node.id = name
         self._by_id[name] = node
 
@@ -190,8 +201,9 @@ class WorkflowTrace:
         second.after[first] = None
 
     def _report_face(self, face: Face) -> None:
-        if id(face) not in self._reported:
-            self._reported.add(id(face))
+        # Faces of mapped nodes are made for each call, with the problems of their task.
+        if id(face.problems) not in self._reported:
+            self._reported.add(id(face.problems))
             self.problems.extend(annotation_problems(face, self.place()))
 
     def finish(self, authored: Authored, returned: Any) -> TracedWorkflow:
@@ -208,6 +220,8 @@ class WorkflowTrace:
             self._position = None
         if self.problems:
             raise CompileErrors(self.problems)
+        # Promises know their trace: without its way back to the nodes, all of it goes when it is compiled.
+        self.nodes, self._by_id = [], {}
         return TracedWorkflow(authored, nodes, outputs, returned)
 
 

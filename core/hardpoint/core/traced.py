@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import msgspec
 
 from hardpoint.core.compile_errors import CompileError, Place
-from hardpoint.core.compiled import Binding
+from hardpoint.core.compiled import Binding, Mapped
 from hardpoint.core.face import Face
 from hardpoint.plugin_api import Options, Position, TaskDefinition
 
@@ -39,19 +39,20 @@ class TracedNode:
         callee: What it runs: a task, or a workflow that was traced before it.
         face: What that shows to a caller.
         code: The author's code that made the call, with `instruction`: where in it.
+
+    `map` is set if the call is one for each item of lists; then `face` shows lists too.
     """
 
     __slots__ = (
         "after",
         "arguments",
-        "base",
         "bindings",
         "callee",
         "code",
         "face",
         "id",
         "instruction",
-        "named",
+        "map",
         "options",
         "recorder",
         "used",
@@ -72,13 +73,12 @@ class TracedNode:
         self.face = face
         self.code = code
         self.instruction = instruction
-        self.base = face.name
         self.options: Options | None = None
+        self.map: Mapped | None = None
         self.arguments: dict[str, Any] = {}
         self.bindings: dict[str, Binding] = {}
         self.after: dict[TracedNode, None] = {}
         self.used = False
-        self.named = False
 
 
 class Authored(msgspec.Struct, frozen=True, eq=False):
@@ -105,7 +105,7 @@ class Authored(msgspec.Struct, frozen=True, eq=False):
     doc: str = ""
 
 
-class TracedWorkflow(msgspec.Struct, frozen=True, eq=False):
+class TracedWorkflow(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A workflow whose body has run once over promises, without problems.
 
     Args:

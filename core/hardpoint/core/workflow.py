@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FunctionType
@@ -46,7 +47,9 @@ class Workflow(Generic[P, R]):
         self.file: Path = authored.file
         self.doc = authored.doc
         self._authored = authored
-        self._traced: TracedWorkflow | None = None
+        # What was traced is as large as what is compiled from it, so only plain calls keep it.
+        self._traced: weakref.ref[TracedWorkflow] | None = None
+        self._kept: TracedWorkflow | None = None
         self._compilation: Compilation | None = None
         self._in_trace = False
 
@@ -60,7 +63,9 @@ class Workflow(Generic[P, R]):
         tracer = current_tracer.get()
         if tracer is None:
             inputs = plain_inputs(self.fn, args, kwargs)
-            return cast(R, interpret(self.traced(), inputs))
+            if self._kept is None:
+                self._kept = self.traced()
+            return cast(R, interpret(self._kept, inputs))
         assert isinstance(tracer, WorkflowTrace)
         return cast(R, tracer.record(self._for_caller(tracer), self._authored.face, args, kwargs))
 
@@ -86,13 +91,16 @@ class Workflow(Generic[P, R]):
             CompileErrors: Everything that is wrong with it.
         """
         with _tracing:
-            if self._traced is None:
-                self._in_trace = True
-                try:
-                    self._traced = trace(self._authored)
-                finally:
-                    self._in_trace = False
-            return self._traced
+            known = self._traced() if self._traced else None
+            if known is not None:
+                return known
+            self._in_trace = True
+            try:
+                traced = trace(self._authored)
+            finally:
+                self._in_trace = False
+            self._traced = weakref.ref(traced)
+            return traced
 
     def compile(self) -> CompiledWorkflow:
         """Check it and freeze it; done once.
@@ -144,7 +152,7 @@ class Workflow(Generic[P, R]):
 
 
 def workflow(fn: Callable[P, R], /) -> Workflow[P, R]:
-    """Make a function a workflow: its body is run once, over promises, to see which tasks it calls on what.
+    """Make a function a workflow: its body is run over promises, to see which tasks it calls on what.
 
     Args:
         fn: Its parameters are the inputs; what it returns are the outputs. All need type hints.

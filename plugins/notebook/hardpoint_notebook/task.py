@@ -47,7 +47,7 @@ class NotebookTask(TaskDefinition):
         files: Project files that the notebook reads or imports, relative like `notebook`: they are
             archived with it, and a change in one is a new version.
         version: Set by hand, it replaces the digest of the cells.
-        resources, retry, cache, timeout, queue_timeout, interruptible, secrets: As for `@task`.
+        resources, retry, cache, timeout, queue_timeout, deadline, interruptible, secrets: As for `@task`.
 
     Raises:
         UsageError: The notebook or one of `files` is missing or damaged, or a name is not usable.
@@ -78,6 +78,7 @@ class NotebookTask(TaskDefinition):
         cache: Cache | bool | None = None,
         timeout: timedelta | float | None = None,
         queue_timeout: timedelta | float | None = None,
+        deadline: timedelta | float | None = None,
         interruptible: bool = False,
         secrets: Iterable[Secret | str] = (),
         doc: str = "",
@@ -114,6 +115,7 @@ class NotebookTask(TaskDefinition):
                 cache=(Cache() if cache else None) if isinstance(cache, bool) else cache,
                 timeout_s=_seconds(timeout),
                 queue_timeout_s=_seconds(queue_timeout),
+                deadline_s=_seconds(deadline),
                 interruptible=interruptible,
                 secrets=tuple(Secret(each) if isinstance(each, str) else each for each in secrets),
             ),

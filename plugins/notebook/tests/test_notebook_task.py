@@ -58,7 +58,7 @@ def test_a_task_is_told_by_the_file_that_defines_it(tmp_path: Path) -> None:
     task = define(
         tmp_path,
         "'books/monthly report.ipynb', inputs={'n': int}, outputs={'accuracy': float}, kernel='python3', "
-        "cell_timeout_s=2.5, with_html=True, cache=True, timeout=60, secrets=['token']",
+        "cell_timeout_s=2.5, with_html=True, cache=True, timeout=60, deadline=90, secrets=['token']",
     )
     assert (task.name, task.task_type, task.file) == ("monthly_report", "notebook", tmp_path / "flow.py")
     assert str(task.position) == f"{tmp_path / 'flow.py'}:3"
@@ -71,7 +71,8 @@ def test_a_task_is_told_by_the_file_that_defines_it(tmp_path: Path) -> None:
         "cell_timeout_s": 2.5,
         "with_html": True,
     }
-    assert (task.options.cache, task.options.timeout_s) == (Cache(), 60)
+    options = task.options
+    assert (options.cache, options.timeout_s, options.deadline_s) == (Cache(), 60, 90)
     assert task.options.secrets == (Secret("token"),)
 
 
