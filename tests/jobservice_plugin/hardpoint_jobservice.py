@@ -1,8 +1,10 @@
-"""Runs tasks as jobs of hardpoint's fake job service: one task type for each kind of idempotency.
+"""Runs tasks as jobs of hardpoint's fake job service: one task type for each kind of idempotency and shape.
 
     jobservice          TOKEN    the service takes our token as `Idempotency-Key`
     jobservice_name     NAME     the job's name is our token; a second create is refused with 409
     jobservice_search   SEARCH   the job's label is our token; listings show it only after a while
+    jobservice_push     TOKEN    as the first, and the service tells of changes by itself
+    jobservice_array    TOKEN    many jobs in one create, with their states in one answer
 
 A job returns its inputs, in order, as its outputs, unless the config says what it `returns`.
 """
@@ -14,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from hardpoint_jobservice_arrays import ArrayHandler
 from hardpoint_jobservice_handlers import (
     BATCH_MAX,
     JobConfig,
     NameHandler,
+    PushHandler,
     SearchHandler,
     TokenHandler,
     digest,
@@ -39,10 +43,12 @@ from hardpoint.plugin_api import (
 from hardpoint.plugin_api.definition import caller_position
 
 __all__ = [
+    "ArrayHandler",
     "JobConfig",
     "JobServicePlugin",
     "JobTask",
     "NameHandler",
+    "PushHandler",
     "SearchHandler",
     "TokenHandler",
     "plugin",
@@ -98,18 +104,14 @@ class JobServicePlugin:
         self._slots = slots
         self._calls_per_s = calls_per_s
         self._settling_delay_s = settling_delay_s
-        self._poll = poll or PollPolicy(first_s=0.05, fraction=0.2, max_s=2.0, batch_max=BATCH_MAX)
+        self._poll = poll or PollPolicy(first_s=0.1, max_s=2.0, batch_max=BATCH_MAX)
 
     @hookimpl
     def task_types(self) -> Iterable[TaskType]:
-        for handler, idempotency in (
-            (TokenHandler, Idempotency.TOKEN),
-            (NameHandler, Idempotency.NAME),
-            (SearchHandler, Idempotency.SEARCH),
-        ):
+        for handler, idempotency in _HANDLERS:
             yield TaskType(
                 handler.task_type,
-                Shape.JOB,
+                Shape.ARRAY if handler is ArrayHandler else Shape.JOB,
                 handler,
                 config=JobConfig,
                 idempotency=idempotency,
@@ -128,6 +130,13 @@ class JobServicePlugin:
         return [RateLimit(f"{name}:*", rate, rate, burst=max(1, int(rate))) for name in _NAMES]
 
 
-_NAMES = tuple(handler.task_type for handler in (TokenHandler, NameHandler, SearchHandler))
+_HANDLERS: tuple[tuple[Any, Idempotency], ...] = (
+    (TokenHandler, Idempotency.TOKEN),
+    (NameHandler, Idempotency.NAME),
+    (SearchHandler, Idempotency.SEARCH),
+    (PushHandler, Idempotency.TOKEN),
+    (ArrayHandler, Idempotency.TOKEN),
+)
+_NAMES = tuple(handler.task_type for handler, _ in _HANDLERS)
 
 plugin = JobServicePlugin()

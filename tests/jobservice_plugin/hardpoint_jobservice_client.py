@@ -39,6 +39,13 @@ class JobPage(msgspec.Struct, frozen=True):
     jobs: list[JobView]
 
 
+class Changes(msgspec.Struct, frozen=True):
+    """What happened to jobs, oldest first; `next` is where to go on."""
+
+    changes: list[JobView]
+    next: int
+
+
 class Refusal(msgspec.Struct, frozen=True):
     """The body of an answer that refuses; `id` names the job that is in the way."""
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import msgspec
-from hardpoint_jobservice_client import Address, JobPage, JobView, Refusal, ServiceClient
+from hardpoint_jobservice_client import Address, Changes, JobPage, JobView, Refusal, ServiceClient
 
 from hardpoint.plugin_api import (
     Context,
@@ -22,9 +22,12 @@ from hardpoint.plugin_api import (
     Prepared,
     ResourceClaim,
     Status,
+    StatusSink,
 )
 
 BATCH_MAX = 500
+RECENT_CHANGES = 1000
+"""Where a stream begins: jobs that moved just before it was open are not missed."""
 
 PHASES = {
     "QUEUED": Phase.QUEUED,
@@ -35,14 +38,20 @@ PHASES = {
 }
 
 
+# Nearly all that a poll brings: not made anew for each job.
+_PLAIN = {word: Status(phase) for word, phase in PHASES.items() if not phase.terminal}
+_ABSENT = Status(Phase.ABSENT)
+
+
 class JobConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Config of all three task types.
+    """Config of all task types.
 
     Args:
         url: Of the service.
         duration_s: How long the job runs.
         fail: It fails at its end.
         fail_attempts: It fails at its end in that many first attempts.
+        fail_values: A job or an item fails at its end if one of its inputs is among these.
         returns: Outputs by name; None: the inputs, in order.
         tenant: As whom to call.
         units: Units of the pool `<task type>:<tenant>` that the attempt holds.
@@ -54,6 +63,7 @@ class JobConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     duration_s: float = 0.0
     fail: bool = False
     fail_attempts: int = 0
+    fail_values: tuple[Any, ...] = ()
     returns: dict[str, Any] | None = None
     tenant: str = "default"
     units: int = 1
@@ -64,15 +74,21 @@ class JobConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 def status_of(job: JobView) -> Status:
     """The service's word on a job, mapped by a table; an unknown word counts as running.
 
+    What the job returned comes with it, if the service told.
+
     >>> status_of(JobView("j1", "PAUSED")).reason
     'PAUSED, a state this plugin does not know'
     """
+    plain = _PLAIN.get(job.state)
+    if plain is not None:
+        return plain
     phase = PHASES.get(job.state)
     if phase is None:
         return Status(Phase.RUNNING, f"{job.state}, a state this plugin does not know")
     if phase is Phase.FAILED:
         return Status(phase, job.error, ErrorInfo("JobFailed", f"Job `{job.id}` failed: {job.error}"))
-    return Status(phase)
+    told = phase is Phase.SUCCEEDED and isinstance(job.output, dict)
+    return Status(phase, outputs=job.output if told else None)
 
 
 class _JobServiceHandler:
@@ -84,31 +100,34 @@ class _JobServiceHandler:
         self.client = ServiceClient()
 
     def prepare(self, context: Context, request: CreateRequest) -> Prepared:
-        config = _config(request)
+        config = config_of(request)
         claim = ResourceClaim(f"{self.task_type}:{config.tenant}", config.units)
-        return Prepared(_account(config), (claim,))
+        return Prepared(account_of(config), (claim,))
 
     def find(self, context: Context, request: CreateRequest) -> JobRef | None:
         found = self.search(context, request, f"label={quote(request.token)}&limit=1000")
-        return _adopt(request, found[0]) if found else None
+        return adopt(request, found[0]) if found else None
 
     def poll_many(self, context: Context, jobs: Sequence[JobRef]) -> Mapping[str, Status]:
         statuses = {}
         for start in range(0, len(jobs), BATCH_MAX):
             some = jobs[start : start + BATCH_MAX]
             body = msgspec.json.encode({"ids": [job.id for job in some]})
-            address, secret = _address_of_job(context, some[0])
+            address, secret = address_of_job(context, some[0])
             with context.calls.read():
-                answer = self.client.call(address, "POST", "/v1/jobs:batchGet", body, token_secret=secret)
+                answer = self.client.call(
+                    address, "POST", "/v1/jobs:batchGet?outputs", body, token_secret=secret
+                )
             known = {view.id: view for view in answer.read(JobPage).jobs}
             for job in some:
-                statuses[job.id] = status_of(known[job.id]) if job.id in known else Status(Phase.ABSENT)
-                if job.id in known and known[job.id].state not in PHASES:
-                    context.logger.warning("job %s is in the unknown state %s", job.id, known[job.id].state)
+                view = known.get(job.id)
+                statuses[job.id] = _ABSENT if view is None else status_of(view)
+                if view is not None and view.state not in PHASES:
+                    context.logger.warning("job %s is in the unknown state %s", job.id, view.state)
         return statuses
 
     def outputs(self, context: Context, request: CreateRequest, job: JobRef) -> Outputs:
-        address, secret = _address_of_job(context, job)
+        address, secret = address_of_job(context, job)
         with context.calls.read():
             answer = self.client.call(
                 address, "GET", f"/v1/jobs/{job.id}", accept=(404,), token_secret=secret
@@ -124,14 +143,14 @@ class _JobServiceHandler:
         return found
 
     def cancel(self, context: Context, job: JobRef, reason: str) -> None:
-        address, secret = _address_of_job(context, job)
+        address, secret = address_of_job(context, job)
         with context.calls.write():
             self.client.call(address, "DELETE", f"/v1/jobs/{job.id}", accept=(404,), token_secret=secret)
 
     def search(self, context: Context, request: CreateRequest, query: str) -> list[JobView]:
         """Jobs that the service lists, oldest first."""
-        config = _config(request)
-        address = _address(context, config)
+        config = config_of(request)
+        address = address_of(context, config)
         with context.calls.read():
             answer = self.client.call(address, "GET", f"/v1/jobs?{query}", token_secret=config.token_secret)
         return answer.read(JobPage).jobs
@@ -140,19 +159,19 @@ class _JobServiceHandler:
         self, context: Context, request: CreateRequest, *, key: str = "", name: str | None = None
     ) -> JobRef:
         """Start the job, or adopt the one that is in the way."""
-        config = _config(request)
-        address = _address(context, config)
+        config = config_of(request)
+        address = address_of(context, config)
         body = msgspec.json.encode({**_body(request, config), "name": name})
         with context.calls.write():
             answer = self.client.call(
                 address, "POST", "/v1/jobs", body, key=key, accept=(409,), token_secret=config.token_secret
             )
         if answer.status != 409:
-            return _adopt(request, answer.read(JobView))
+            return adopt(request, answer.read(JobView))
         job_id = answer.read(Refusal).id
         with context.calls.read():
             taken = self.client.call(address, "GET", f"/v1/jobs/{job_id}", token_secret=config.token_secret)
-        return _adopt(request, taken.read(JobView))
+        return adopt(request, taken.read(JobView))
 
 
 class TokenHandler(_JobServiceHandler):
@@ -172,7 +191,7 @@ class NameHandler(_JobServiceHandler):
 
     def find(self, context: Context, request: CreateRequest) -> JobRef | None:
         found = self.search(context, request, f"name={quote(request.token)}")
-        return _adopt(request, found[0]) if found else None
+        return adopt(request, found[0]) if found else None
 
 
 class SearchHandler(_JobServiceHandler):
@@ -183,32 +202,46 @@ class SearchHandler(_JobServiceHandler):
     def create(self, context: Context, request: CreateRequest) -> JobRef:
         return self.find(context, request) or self.post(context, request)
 
-    def find(self, context: Context, request: CreateRequest) -> JobRef | None:
+    def duplicates(self, context: Context, request: CreateRequest, keep: JobRef) -> Sequence[JobRef]:
         found = self.search(context, request, f"label={quote(request.token)}&limit=1000")
-        if not found:
-            return None
-        oldest = _adopt(request, found[0])
-        for duplicate in found[1:]:
-            if not PHASES.get(duplicate.state, Phase.RUNNING).terminal:
-                context.logger.warning("job %s is a duplicate of %s: cancelled", duplicate.id, oldest.id)
-                self.cancel(context, _adopt(request, duplicate), "duplicate")
-        return oldest
+        return [
+            adopt(request, job)
+            for job in found
+            if job.id != keep.id and not PHASES.get(job.state, Phase.RUNNING).terminal
+        ]
 
 
-def _config(request: CreateRequest) -> JobConfig:
+class PushHandler(TokenHandler):
+    """The service tells of changes by itself, in answers that it holds back until there are some."""
+
+    task_type = "jobservice_push"
+
+    def watch(self, context: Context, job: JobRef, sink: StatusSink) -> None:
+        address, secret = address_of_job(context, job)
+        path = f"/v1/events?after=-{RECENT_CHANGES}"
+        while True:
+            with context.calls.read():
+                answer = self.client.call(address, "GET", path, token_secret=secret)
+            page = answer.read(Changes)
+            for change in page.changes:
+                sink(change.id, status_of(change))
+            path = f"/v1/events?after={page.next}&wait={address.timeout_s / 2:g}"
+
+
+def config_of(request: CreateRequest) -> JobConfig:
     return msgspec.convert(request.spec.config, type=JobConfig)
 
 
-def _account(config: JobConfig) -> str:
+def account_of(config: JobConfig) -> str:
     return f"{config.tenant}@{urlsplit(config.url).netloc}"
 
 
-def _address(context: Context, config: JobConfig) -> Address:
+def address_of(context: Context, config: JobConfig) -> Address:
     token = context.secret(config.token_secret) if config.token_secret else ""
     return Address(config.url, config.tenant, config.http_timeout_s, token)
 
 
-def _address_of_job(context: Context, job: JobRef) -> tuple[Address, str]:
+def address_of_job(context: Context, job: JobRef) -> tuple[Address, str]:
     """Where a job lives and the name of the secret that reaches it: all from its reference."""
     secret = job.secrets[0] if job.secrets else ""
     token = context.secret(secret) if secret else ""
@@ -221,17 +254,18 @@ def _body(request: CreateRequest, config: JobConfig) -> dict[str, Any]:
     wanted = [variable.name for variable in request.spec.interface.outputs]
     given = [request.inputs.get(variable.name) for variable in request.spec.interface.inputs]
     output = dict(zip(wanted, given, strict=False)) if config.returns is None else config.returns
+    fail = config.fail or any(value in config.fail_values for value in request.inputs.values())
     work = {
         "duration_s": config.duration_s,
-        "fail": config.fail or request.attempt <= config.fail_attempts,
+        "fail": fail or request.attempt <= config.fail_attempts,
         "output": output,
     }
     return {**work, "label": request.token, "tags": {"spec": digest(work)}}
 
 
-def _adopt(request: CreateRequest, found: JobView) -> JobRef:
+def adopt(request: CreateRequest, found: JobView) -> JobRef:
     """A reference to a job of ours; raises `ContractViolation` if it was started for something else."""
-    config = _config(request)
+    config = config_of(request)
     if found.tags != _body(request, config)["tags"]:
         raise ContractViolation(
             f"Job `{found.id}` carries the token `{request.token}` of node `{request.node}`, but was started "
@@ -239,7 +273,7 @@ def _adopt(request: CreateRequest, found: JobView) -> JobRef:
         )
     return JobRef(
         found.id,
-        _account(config),
+        account_of(config),
         (config.token_secret,) if config.token_secret else (),
         {"url": config.url, "tenant": config.tenant, "http_timeout_s": config.http_timeout_s},
     )

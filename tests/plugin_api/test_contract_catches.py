@@ -56,7 +56,7 @@ CAUGHT_BY = {
 def report(tmp_path_factory: pytest.TempPathFactory) -> str:
     """What pytest prints about the broken handlers: the tests that should fail, and all of the right one."""
     config = tmp_path_factory.mktemp("broken") / "pytest.ini"
-    config.write_text("[pytest]\naddopts = --import-mode=importlib -p no:cacheprovider\n")
+    config.write_text("[pytest]\naddopts = --import-mode=importlib --noconftest -p no:cacheprovider\n")
     module = PLUGIN_DIR / "broken_jobservice.py"
     tests = [f"{module}::{name}::{test}" for name, tests in CAUGHT_BY.items() for test in sorted(tests)]
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""The three kinds of idempotency, held to the contract against a running service with faults."""
+"""The kinds of idempotency, and the stream, held to the contract against a running service with faults."""
 
 from __future__ import annotations
 
@@ -15,3 +15,7 @@ class TestName(JobServiceContract):
 
 class TestSearch(JobServiceContract):
     name = "jobservice_search"
+
+
+class TestPush(JobServiceContract):
+    name = "jobservice_push"

@@ -142,15 +142,19 @@ def test_job_of_another_configuration_is_not_adopted(
     assert service.stats().total.created == 1
 
 
-def test_oldest_of_two_jobs_survives_a_search(service: JobService, context: FakeContext) -> None:
+def test_oldest_of_two_jobs_is_found_and_the_other_is_a_duplicate(
+    service: JobService, context: FakeContext
+) -> None:
     service.configure(listing_lag_s=3600.0)
     handler, request = SearchHandler(), request_for(service)
     first, second = handler.create(context, request), handler.create(context, request)
     assert first != second
     service.configure(listing_lag_s=0.0)
     assert handler.find(context, request) == first
-    assert [record.state for record in service.records()] == ["RUNNING", "CANCELLED"]
-    assert context.logged == [f"job {second.id} is a duplicate of {first.id}: cancelled"]
+    assert handler.duplicates(context, request, first) == [second]
+    assert [record.state for record in service.records()] == ["RUNNING", "RUNNING"]
+    service.finish(second.id)
+    assert handler.duplicates(context, request, first) == []
 
 
 def test_each_thread_has_its_own_connection(service: JobService, context: FakeContext) -> None:
@@ -224,7 +228,7 @@ def test_plugin_declares_what_it_is_told() -> None:
     mine = JobServicePlugin(slots=3, calls_per_s=5.0, settling_delay_s=2.0)
     assert ResourcePool("jobservice_name:*", 3) in mine.resource_pools()
     assert {each.writes_per_s for each in mine.rate_limits()} == {5.0}
-    assert [each.settling_delay_s for each in mine.task_types()] == [2.0, 0.0, 2.0]
+    assert [each.settling_delay_s for each in mine.task_types()] == [2.0, 0.0, 2.0, 2.0, 2.0]
 
 
 def test_claims_are_of_the_tenants_pool(service: JobService, context: FakeContext) -> None:

@@ -159,9 +159,17 @@ class Leaves:
         ),
         (Declares([changed(poll=None)]), "task type `good` has poll policy `None`"),
         (
+            Declares([changed(call_timeout_s=0)]),
+            "task type `good` has call timeout `0`, not a number of seconds",
+        ),
+        (
+            Declares([changed(claims=["slots"])]),
+            "the claims of task type `good` are not a tuple of `ResourceClaim`",
+        ),
+        (
             Declares([changed(poll=PollPolicy(first_s=0))]),
             "task type `good` has a poll policy that would never or always poll: "
-            "`PollPolicy(first_s=0, fraction=0.2, max_s=30.0, batch_max=100)`",
+            "`PollPolicy(first_s=0, fraction=0.1, max_s=30.0, batch_max=100, resync_s=60.0)`",
         ),
         (Declares([changed(secrets=["a"])]), "the secrets of task type `good` are not a tuple of names"),
     ],

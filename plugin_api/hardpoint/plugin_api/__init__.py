@@ -25,7 +25,9 @@ from hardpoint.plugin_api.errors import (
     ErrorKind,
     HardpointError,
     PermanentSystemError,
+    PreemptedError,
     SecretMissingError,
+    StreamClosedError,
     ThrottledError,
     TransientError,
     UsageError,
@@ -43,6 +45,7 @@ from hardpoint.plugin_api.handler import (
     PushHandler,
     Shape,
     StatusSink,
+    SweepingHandler,
 )
 from hardpoint.plugin_api.hookspecs import PROJECT_NAME, hookimpl, hookspec
 from hardpoint.plugin_api.identity import ExecutionId, NodeId, attempt_token
@@ -120,6 +123,7 @@ __all__ = [
     "PickledType",
     "PollPolicy",
     "Position",
+    "PreemptedError",
     "Prepared",
     "PushHandler",
     "RateLimit",
@@ -136,8 +140,10 @@ __all__ = [
     "Status",
     "StatusSink",
     "Store",
+    "StreamClosedError",
     "StructField",
     "StructType",
+    "SweepingHandler",
     "TaskDefinition",
     "TaskSpec",
     "TaskType",

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from hardpoint.plugin_api.handler import AnyHandler, Idempotency, Shape
+from hardpoint.plugin_api.resources import ResourceClaim
 
 API_VERSION = (1, 0)
 """Major and minor of this vocabulary. A plugin's entry point is loaded only if its range admits it."""
@@ -27,16 +28,18 @@ class PollPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
         fraction: Later waits, as a fraction of the job's age.
         max_s: Longest wait.
         batch_max: Jobs in one `poll_many`.
+        resync_s: Wait between polls while a stream of the same service delivers; see `PushHandler`.
 
     >>> policy = PollPolicy()
     >>> [round(policy.wait_s(age_s), 2) for age_s in (0, 2, 60, 3600)]
-    [0.2, 0.4, 12.0, 30.0]
+    [0.2, 0.2, 6.0, 30.0]
     """
 
     first_s: float = 0.2
-    fraction: float = 0.2
+    fraction: float = 0.1
     max_s: float = 30.0
     batch_max: int = 100
+    resync_s: float = 60.0
 
     def wait_s(self, age_s: float) -> float:
         """Seconds until the next poll of a job that was created `age_s` seconds ago."""
@@ -56,6 +59,11 @@ class TaskType(msgspec.Struct, frozen=True):
         poll: How often to ask.
         secrets: Names of secrets it wants if no other is configured.
         doc: One line.
+        claims: What every attempt holds, if that depends on nothing: then `prepare` is not called.
+        call_timeout_s: Longest one verb may take. After that its answer counts as "unknown" and nobody waits
+            for it any more; a vendor client's own timeouts should be shorter.
+        items_min, items_max: Of arrays: fewest and most items that the service takes in one create. What is
+            too few goes as arrays of one item, which every handler must take.
     """
 
     name: str
@@ -67,6 +75,10 @@ class TaskType(msgspec.Struct, frozen=True):
     poll: PollPolicy = PollPolicy()
     secrets: tuple[str, ...] = ()
     doc: str = ""
+    claims: tuple[ResourceClaim, ...] | None = None
+    call_timeout_s: float = 60.0
+    items_min: int = 1
+    items_max: int = 1000
 
     def check_config(self, config: dict[str, Any]) -> msgspec.Struct:
         """Return the typed config; raises `msgspec.ValidationError` naming the field that does not fit.

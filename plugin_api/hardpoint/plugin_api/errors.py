@@ -6,6 +6,8 @@
     │   └── SecretMissingError    a named secret that no source provides
     ├── ThrottledError            the service asked to wait; never uses the author's retries
     ├── TransientError            may pass by itself; never uses the author's retries
+    │   ├── PreemptedError        the capacity a job ran on was taken away, such as a spot machine
+    │   └── StreamClosedError     nobody listens to a stream of statuses any more
     ├── PermanentSystemError      will not pass by itself, and is not the author's fault
     └── ContractViolation         a plugin broke its promise
 
@@ -126,6 +128,17 @@ class TransientError(HardpointError):
     """Something that may pass by itself: a dropped connection, a 5xx. The outcome is unknown."""
 
     kind = ErrorKind.TRANSIENT
+
+
+class PreemptedError(TransientError):
+    """The capacity a job ran on was taken away; another attempt follows, the last one on capacity that stays.
+
+    Put it into a status: `Status(Phase.FAILED, reason, PreemptedError(reason).info())`.
+    """
+
+
+class StreamClosedError(TransientError):
+    """Nobody listens to this stream of statuses any more: `watch` should return or let it pass."""
 
 
 class PermanentSystemError(HardpointError):

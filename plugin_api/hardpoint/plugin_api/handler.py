@@ -43,7 +43,7 @@ class Idempotency(enum.Enum):
     """Refused unless the author of the task accepts at-least-once in `config`."""
 
 
-class CreateRequest(msgspec.Struct, frozen=True):
+class CreateRequest(msgspec.Struct, frozen=True, gc=False):
     """One attempt, as a job handler sees it.
 
     Args:
@@ -54,6 +54,8 @@ class CreateRequest(msgspec.Struct, frozen=True):
         outputs_uri: Where a job that writes its own outputs puts them.
         resources: What the attempt needs, overrides applied.
         project, domain: The tenant.
+        interruptible: It may run on capacity that is taken away. False in the last attempt that such
+            losses leave, whatever the author allows.
     """
 
     execution: str
@@ -66,9 +68,10 @@ class CreateRequest(msgspec.Struct, frozen=True):
     resources: Resources
     project: str
     domain: str
+    interruptible: bool = False
 
 
-class JobRef(msgspec.Struct, frozen=True, omit_defaults=True):
+class JobRef(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The serialisable name of an external job; enough to poll, cancel and read it after a restart.
 
     Args:
@@ -85,7 +88,7 @@ class JobRef(msgspec.Struct, frozen=True, omit_defaults=True):
     extra: dict[str, Any] = {}
 
 
-class Prepared(msgspec.Struct, frozen=True, omit_defaults=True):
+class Prepared(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What an attempt will hold: decided once, journaled, never asked again."""
 
     account: str = ""
@@ -103,7 +106,10 @@ class JobHandler(Protocol):
     """Runs as a job of an external service."""
 
     def prepare(self, context: Context, request: CreateRequest) -> Prepared:
-        """Say which account the job will use and what it will hold. No side effect."""
+        """Say which account the job will use and what it will hold. No side effect.
+
+        Not called if the task type declares its `claims`.
+        """
 
     def create(self, context: Context, request: CreateRequest) -> JobRef:
         """Start the job, or find the one that this token already started.
@@ -119,10 +125,23 @@ class JobHandler(Protocol):
         """Statuses by job id, for jobs of one account, in as few calls as the service allows."""
 
     def outputs(self, context: Context, request: CreateRequest, job: JobRef) -> Outputs:
-        """Wire values of a job that succeeded."""
+        """Wire values of a job that succeeded. Not called if its status brought them."""
 
     def cancel(self, context: Context, job: JobRef, reason: str) -> None:
-        """Ask for the end of the job. Repeatable; a job that already ended is no error."""
+        """Ask for the end of the job. Repeatable; a job that already ended is no error.
+
+        It is asked again, ever more slowly, until `poll_many` confirms the end.
+        """
+
+
+class SweepingHandler(Protocol):
+    """An addition to a handler of `Idempotency.SEARCH`, where a repeated create may leave a second job."""
+
+    def duplicates(self, context: Context, request: CreateRequest, keep: JobRef) -> Sequence[JobRef]:
+        """Jobs of this token besides `keep` that have not ended. No side effect: the executor cancels them.
+
+        Asked once the listings have settled after the last create; `keep` is what `find` or `create` gave.
+        """
 
 
 class ArrayHandler(Protocol):
@@ -151,10 +170,21 @@ StatusSink = Callable[[str, Status], None]
 
 
 class PushHandler(Protocol):
-    """An addition to a job or array handler whose service tells of changes by itself."""
+    """An addition to a job handler whose service tells of changes by itself."""
 
-    def watch(self, context: Context, account: str, sink: StatusSink) -> None:
-        """Deliver `(job id, status)` as they happen until the stream ends; polls go on, rarely, to resync."""
+    def watch(self, context: Context, job: JobRef, sink: StatusSink) -> None:
+        """Call `sink(job id, status)` as things happen, until the stream ends or raises.
+
+        Runs in a thread of its own, one for each account and set of secrets. From its first status on, jobs
+        are polled every `PollPolicy.resync_s` only: so begin with what happened of late, if the service can
+        tell. When the stream ends it is started again, more slowly each time. Late, repeated and unknown
+        statuses do no harm.
+
+        Args:
+            context: As for every verb.
+            job: Any job of the account: it says how to reach it. The stream is about all of its jobs.
+            sink: Never blocks. Raises `StreamClosedError` once nobody listens any more: let it pass.
+        """
 
 
 AnyHandler = FunctionHandler | JobHandler | ArrayHandler

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import Any
 
 import msgspec
 
@@ -30,7 +31,7 @@ class Phase(enum.Enum):
         return self in (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED)
 
 
-class Status(msgspec.Struct, frozen=True, omit_defaults=True):
+class Status(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A phase, why, and what is known with it.
 
     Args:
@@ -38,6 +39,8 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
         reason: The vendor's own words, for the reader.
         error: For `FAILED`: what failed, already classed.
         links: Titles and URLs of consoles and logs.
+        outputs: For `SUCCEEDED`: wire values by output name, if the service tells them together with the
+            status; then `outputs` of the handler is not called.
 
     >>> Status(Phase.RUNNING, "step 3 of 7").phase.terminal
     False
@@ -47,6 +50,7 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str = ""
     error: ErrorInfo | None = None
     links: dict[str, str] = {}
+    outputs: dict[str, Any] | None = None
 
 
 class ItemStates(msgspec.Struct, frozen=True):

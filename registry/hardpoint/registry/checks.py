@@ -19,6 +19,7 @@ from hardpoint.plugin_api import (
     Idempotency,
     PollPolicy,
     RateLimit,
+    ResourceClaim,
     ResourcePool,
     Shape,
     TaskType,
@@ -213,9 +214,23 @@ def _polls_sensibly(each: TaskType) -> str:
         and poll.fraction >= 0
         and poll.max_s >= poll.first_s
         and poll.batch_max >= 1
+        and _is_positive(poll.resync_s)
     ):
         return ""
     return f"task type `{each.name}` has a poll policy that would never or always poll: `{poll!r}`"
+
+
+def _limits_its_calls(each: TaskType) -> str:
+    if _is_positive(each.call_timeout_s):
+        return ""
+    return f"task type `{each.name}` has call timeout `{each.call_timeout_s!r}`, not a number of seconds"
+
+
+def _claims_of_every_attempt(each: TaskType) -> str:
+    claims: object = each.claims
+    if claims is None or (isinstance(claims, tuple) and all(isinstance(c, ResourceClaim) for c in claims)):
+        return ""
+    return f"the claims of task type `{each.name}` are not a tuple of `ResourceClaim`"
 
 
 def _names_secrets(each: TaskType) -> str:
@@ -232,6 +247,8 @@ TYPE_CHECKS: Checks[TaskType] = (
     _declares_idempotency,
     _settles_some_time,
     _polls_sensibly,
+    _limits_its_calls,
+    _claims_of_every_attempt,
     _names_secrets,
 )
 

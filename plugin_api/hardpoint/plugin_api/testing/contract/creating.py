@@ -109,6 +109,20 @@ class CreatingContract(ContractPart[SwitchT]):
         found = repeatable.find()
         expect(found is not None, "`find` returns the job whose create was never answered")
 
+    def test_duplicates_are_told_and_left_alone(self, trial: Trial[SwitchT]) -> None:
+        """The executor cancels them: it goes on until the service confirms the end."""
+        look = getattr(trial.handler, "duplicates", None)
+        if look is None or trial.type.idempotency is not Idempotency.SEARCH:
+            return
+        first, second = trial.create(), trial.create()
+        trial.service.settle()
+        found = [each.id for each in look(trial.context, trial.request(), first)]
+        expect(found == [second.id], f"The duplicates of `{first.id}` are `{[second.id]}`, not `{found}`")
+        expect(trial.survivors() == [first.id, second.id], "`duplicates` has no side effect")
+        trial.service.finish(second.id)
+        later = look(trial.context, trial.request(), first)
+        expect(not later, f"A job that ended is no duplicate: `{later}`")
+
     def test_reference_is_enough_after_a_restart(self, trial: Trial[SwitchT]) -> None:
         """All that is left of a job is its reference, as JSON."""
         job = trial.create()

@@ -95,3 +95,14 @@ class PollingContract(ContractPart[SwitchT]):
         after_restart = trial.restarted()
         again = after_restart.handler.outputs(after_restart.context, request, job)
         expect(again == found, f"Outputs read again are the same: `{found}`, `{again}`")
+
+    def test_outputs_that_come_with_the_status_are_the_outputs(self, trial: Trial[SwitchT]) -> None:
+        """Then `outputs` is never called for a job that was just seen to succeed."""
+        job = trial.create()
+        early = trial.poll(job).get(job.id)
+        expect(early is None or early.outputs is None, "Only a job that succeeded has outputs")
+        trial.service.finish(job.id)
+        told = trial.poll(job)[job.id].outputs
+        if told is not None:
+            found = trial.handler.outputs(trial.context, trial.request(), job)
+            expect(told == found, f"A status tells what `outputs` returns: `{found}`, not `{told}`")

@@ -99,6 +99,14 @@ class Trial(Generic[SwitchT]):
         self.service.settle()
         return self.handler.find(self.context, self.request(token))
 
+    def sweep(self) -> None:
+        """Cancel duplicates, as the executor does after a create that was repeated."""
+        found = self.find()
+        look = getattr(self.handler, "duplicates", None)
+        if found is not None and look is not None:
+            for duplicate in look(self.context, self.request(), found):
+                self.handler.cancel(self.context, duplicate, "duplicate")
+
     def poll(self, *jobs: JobRef) -> Mapping[str, Status]:
         """Poll once."""
         return self.handler.poll_many(self.context, jobs)
@@ -116,7 +124,7 @@ class Trial(Generic[SwitchT]):
     def expect_one_job(self, job: JobRef, when: str) -> None:
         """Fail unless this job is the only one of its token; of a searching type, the only survivor."""
         if self.type.idempotency is Idempotency.SEARCH:
-            self.find()
+            self.sweep()
             alive = self.survivors()
         else:
             alive = list(self.service.jobs_for(self.token))

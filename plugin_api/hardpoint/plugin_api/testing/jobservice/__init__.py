@@ -3,10 +3,18 @@
     POST   /v1/jobs               {"duration_s", "fail", "label", "name", "tags", "output"}: 201, 200 replayed
     GET    /v1/jobs/ID[?wait=S]   one job with its output; `wait` holds the answer until it ended: 200, 404
     GET    /v1/jobs?ids=A,B       up to `batch_max` jobs; unknown ids are left out: 200, 413
-    POST   /v1/jobs:batchGet      {"ids": [...]}: the same, for more ids than a URL holds
+    POST   /v1/jobs:batchGet[?outputs]   {"ids": [...]}: the same, for more ids than a URL holds; with outputs
     GET    /v1/jobs?name=N        the job of that name, consistent at once: 200
     GET    /v1/jobs?label=&state=&after=ID&limit=N   a listing, oldest first, `listing_lag_s` late: 200
     DELETE /v1/jobs/ID            cancel; repeatable: 200, 404
+    GET    /v1/events[?after=N&wait=S]   changes of the tenant's jobs, oldest first, from `after` or from now;
+                                  -N: with the last N before; `wait` holds the answer until there are some
+
+    POST   /v1/arrays             {"items": [{"duration_s", "fail", "output"}], "label", "tags"}: 201, 200
+    POST   /v1/arrays:batchGet    {"ids": [...]}: states of all items, a letter each: `QRSFC`: 200
+    GET    /v1/arrays?label=      a listing, `listing_lag_s` late: 200
+    POST   /v1/arrays/ID:outputs  {"items": [0, 1]}: outputs of items that succeeded: 200, 404
+    DELETE /v1/arrays/ID          cancel all items; repeatable: 200, 404
 
     GET    /stats  /records  /healthz          counters; one line per job; alive
     POST   /config {"slots": 5}                change settings; what is not named stays
@@ -17,6 +25,8 @@
 Headers: `X-Tenant` (else `default`); `Idempotency-Key`, per tenant: same key and body is the same job (200
 and `"replayed": true`), same key with another body is refused (409); `Authorization: Bearer …` where a token
 is required. A `name` is unique within its tenant: a second create gets 409 with the first one's id.
+
+Each item of an array is a job of its own, labelled `<label>[<index>]`: a slot, a record, counters for each.
 
 States: QUEUED → RUNNING → SUCCEEDED | FAILED | CANCELLED. A job waits in QUEUED for a slot. Tenants that wait
 take turns; within a tenant first come, first served.

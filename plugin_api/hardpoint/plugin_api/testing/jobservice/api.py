@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, assert_never
 
 import msgspec
 
+from hardpoint.plugin_api.testing.jobservice.arrays_api import ARRAYS, ArraysApi
 from hardpoint.plugin_api.testing.jobservice.board import Board, Job, JobBody, JobState, Outcome, Tenant
+from hardpoint.plugin_api.testing.jobservice.requests import Answer, BatchBody, Reply, Request, error
 
 JOBS = "/v1/jobs"
 BATCH_GET = "/v1/jobs:batchGet"
@@ -16,62 +17,16 @@ LONGEST_WAIT_S = 60.0
 _body_decoder = msgspec.json.Decoder(JobBody)
 
 
-class Request(msgspec.Struct, frozen=True):
-    """One HTTP request; header names in lower case."""
-
-    verb: str
-    path: str
-    query: dict[str, str]
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def line(self) -> str:
-        """What faults are matched against."""
-        return f"{self.verb} {self.path}"
-
-
-class Reply(msgspec.Struct, frozen=True):
-    """One HTTP answer; `body` is encoded as JSON."""
-
-    status: int
-    body: Any
-    retry_after_s: float | None = None
-
-
-Answer = Callable[[Reply], None]
-
-
-class _BatchBody(msgspec.Struct, forbid_unknown_fields=True):
-    ids: list[str]
-
-
-def error(status: int, message: str, *, id: str | None = None, retry_after_s: float | None = None) -> Reply:
-    """An answer that refuses."""
-    return Reply(status, {"error": message} if id is None else {"error": message, "id": id}, retry_after_s)
-
-
-def counter_of(request: Request) -> str:
-    """The name under which a request is counted.
-
-    >>> counter_of(Request("GET", "/v1/jobs/j7", {}, {}, b""))
-    'GET /v1/jobs/ID'
-    >>> counter_of(Request("GET", "/v1/jobs", {"label": "a"}, {}, b""))
-    'GET /v1/jobs?label'
-    """
-    if request.path.startswith(JOBS + "/"):
-        return f"{request.verb} {JOBS}/ID"
-    if request.verb == "GET" and request.path == JOBS:
-        selector = next((each for each in ("ids", "name", "label") if each in request.query), "")
-        return f"GET {JOBS}?{selector}"
-    return request.line
-
-
 class JobsApi:
     """Carries out requests on a board."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
+        self._arrays = ArraysApi(board)
+
+    def reset(self) -> None:
+        """Forget what the board does not keep."""
+        self._arrays.arrays.reset()
 
     def handle(self, tenant: Tenant, request: Request, answer: Answer) -> None:
         """Carry out one request and call `answer`, at once or when a long poll ends."""
@@ -89,7 +44,12 @@ class JobsApi:
             case "GET", "/v1/jobs":
                 return self._get_several(tenant, request.query)
             case "POST", "/v1/jobs:batchGet":
-                return self._batch(tenant, msgspec.json.decode(request.body, type=_BatchBody).ids)
+                ids = msgspec.json.decode(request.body, type=BatchBody).ids
+                return self._batch(tenant, ids, with_output="outputs" in request.query)
+            case "GET", "/v1/events":
+                return self._changes(tenant, request.query, answer)
+            case _, path if path.startswith(ARRAYS):
+                return self._arrays.reply(tenant, request)
             case ("GET" | "DELETE") as verb, path if path.startswith(JOBS + "/"):
                 job = self._board.get(tenant, path.removeprefix(JOBS + "/"))
                 if job is None:
@@ -151,18 +111,42 @@ class JobsApi:
         jobs, more = self._board.listed(tenant, query.get("label"), query.get("state"), after, limit)
         return Reply(200, {"jobs": [seen(job) for job in jobs], "next": jobs[-1].id if more else None})
 
-    def _batch(self, tenant: Tenant, ids: list[str]) -> Reply:
+    def _changes(self, tenant: Tenant, query: dict[str, str], answer: Answer) -> Reply | None:
+        """What happened since; with `wait`, the answer comes with the next change."""
+        changes = tenant.changes
+        asked = int(query.get("after", changes.last))
+        after = asked if asked >= 0 else max(0, changes.last + asked)
+
+        def reply() -> Reply:
+            found = changes.since(after)
+            shown = [{"number": number, **changed(job, state)} for number, job, state in found]
+            return Reply(200, {"changes": shown, "next": found[-1][0] if found else after})
+
+        wait_s = min(float(query.get("wait", "0")), LONGEST_WAIT_S)
+        if wait_s <= 0 or changes.last > after:
+            return reply()
+
+        def answer_once() -> None:
+            timer.cancel()
+            take_back()
+            answer(reply())
+
+        timer = self._board.later(wait_s, answer_once)
+        take_back = changes.when_more(answer_once)
+        return None
+
+    def _batch(self, tenant: Tenant, ids: list[str], *, with_output: bool = False) -> Reply:
         most = self._board.settings.batch_max
         if not most:
             return error(404, "no batch get here")
         if len(ids) > most:
             return error(413, f"at most {most} ids")
         jobs = [self._board.get(tenant, id) for id in ids]
-        return Reply(200, {"jobs": [seen(job) for job in jobs if job is not None]})
+        return Reply(200, {"jobs": [seen(job, with_output=with_output) for job in jobs if job is not None]})
 
 
 def view(job: Job, *, with_output: bool = False) -> dict[str, Any]:
-    """A job as clients see it; its output only where one job is asked for."""
+    """A job as clients see it; its output only where it is asked for."""
     body = job.body
     shown: dict[str, Any] = {
         "id": job.id,
@@ -185,3 +169,10 @@ def seen(job: Job, *, with_output: bool = False) -> dict[str, Any]:
     """`view`, and remember that somebody read how the job ended."""
     job.read = job.read or job.ended is not None
     return view(job, with_output=with_output)
+
+
+def changed(job: Job, state: JobState) -> dict[str, Any]:
+    """A job as it was after a change; whoever is told of its end has read it."""
+    if state is job.state:
+        return seen(job, with_output=True)
+    return {"id": job.id, "state": state.value, "label": job.body.label, "tags": job.body.tags}

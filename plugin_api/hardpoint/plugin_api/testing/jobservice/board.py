@@ -16,6 +16,7 @@ from typing import Protocol
 
 import msgspec
 
+from hardpoint.plugin_api.testing.jobservice.changes import Changes
 from hardpoint.plugin_api.testing.jobservice.settings import Settings
 from hardpoint.plugin_api.testing.jobservice.stats import JobRecord, TenantStats
 
@@ -102,6 +103,7 @@ class Tenant:
     keys: dict[str, tuple[Job, bytes]] = field(default_factory=dict)
     names: dict[str, Job] = field(default_factory=dict)
     labels: dict[str, list[Job]] = field(default_factory=dict)
+    changes: Changes = field(default_factory=Changes)
 
     def counters(self) -> TenantStats:
         """Its counters, with those that are counted only when asked for."""
@@ -231,6 +233,7 @@ class Board:
             job.timer.cancel()
             job.timer = None
         job.state = state
+        job.tenant.changes.add(job)
         stats.unfinished -= 1
         self.unfinished -= 1
         counter = state.value.lower()
@@ -245,6 +248,7 @@ class Board:
         if not tenant.queue:
             self._waiting.append(tenant)
         tenant.queue.append(job)
+        tenant.changes.add(job)
         stats.created += 1
         stats.queued += 1
         stats.unfinished += 1
@@ -274,6 +278,7 @@ class Board:
     def _start(self, job: Job) -> None:
         stats = job.tenant.stats
         job.state, job.started = JobState.RUNNING, time.time()
+        job.tenant.changes.add(job)
         stats.queued -= 1
         stats.running += 1
         stats.max_running = max(stats.max_running, stats.running)

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from hardpoint.plugin_api.testing.jobservice.api import Reply, Request
+from hardpoint.plugin_api.testing.jobservice.requests import Reply, Request
 
 LONGEST_HEAD_BYTES = 65536
 

@@ -10,19 +10,12 @@ from typing import Any
 
 import msgspec
 
-from hardpoint.plugin_api.testing.jobservice.api import (
-    Answer,
-    JobsApi,
-    Reply,
-    Request,
-    counter_of,
-    error,
-    view,
-)
+from hardpoint.plugin_api.testing.jobservice.api import JobsApi, view
 from hardpoint.plugin_api.testing.jobservice.board import Board, JobState, Tenant
 from hardpoint.plugin_api.testing.jobservice.faults import Fault, Faults, ScriptedFault
 from hardpoint.plugin_api.testing.jobservice.http import HttpConnection, Respond, Sent, Traffic
 from hardpoint.plugin_api.testing.jobservice.rate import Buckets
+from hardpoint.plugin_api.testing.jobservice.requests import Answer, Reply, Request, counter_of, error
 from hardpoint.plugin_api.testing.jobservice.settings import Settings
 from hardpoint.plugin_api.testing.jobservice.stats import Stats, add_up
 
@@ -151,6 +144,7 @@ class Service:
 
     def _reset(self) -> None:
         self._board.reset()
+        self._api.reset()
         self._faults.reset()
         self._buckets.reset()
         self._traffic.reset()
