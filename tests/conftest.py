@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
+from postgres_fixtures import postgres_database, postgres_server, postgres_url
+
+__all__ = ["postgres_database", "postgres_server", "postgres_url"]
 
 # A deadline measures how busy the machine is, and a random seed makes a red run on CI unrepeatable.
 settings.register_profile(

@@ -1,44 +1,87 @@
-"""Every journal keeps its promises; the one on disk also after damage."""
+"""Every journal keeps its promises; those in a database also after damage."""
 
 from __future__ import annotations
 
-import sqlite3
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
+import sqlalchemy as sa
 
-from hardpoint.executor.journal.database import JournalUnavailableError
-from hardpoint.executor.journal.events import AbortRequested, AttemptStarted, Event, RunPhase, Submitted
-from hardpoint.executor.journal.memory import MemoryJournal
+from hardpoint.executor.journal.events import (
+    JOURNAL_FORMAT,
+    AbortRequested,
+    AttemptStarted,
+    Event,
+    RunPhase,
+    Submitted,
+)
+from hardpoint.executor.journal.opening import existing_journal, open_journal
 from hardpoint.executor.journal.protocol import (
     LEASE_S,
     Append,
     CachedOutputs,
     Command,
+    ExecutionExistsError,
     ExecutionNotFoundError,
     ExecutionRow,
     Journal,
+    JournalConflictError,
     JournalDamagedError,
+    JournalUnavailableError,
     LeaseLostError,
 )
-from hardpoint.executor.journal.sql import JournalFormatError, SqlJournal
+from hardpoint.executor.journal.sql import JournalFormatError
+from hardpoint.plugin_api import ErrorInfo
 
 SUBMITTED = Submitted(1.0, "flow", "d1", {"x": 10**25}, "", "p", "dev")
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+DATABASES = ("sqlite", "postgresql")
+
+
+def url_of(kind: str, request: pytest.FixtureRequest) -> str:
+    """How to open a new journal of that kind."""
+    return str(request.getfixturevalue("postgres_url")) if kind == "postgresql" else kind
+
+
+@pytest.fixture(params=["memory", *DATABASES])
 def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]:
-    made: Journal = MemoryJournal() if request.param == "memory" else SqlJournal.at(tmp_path / "j.db")
+    made = open_journal(tmp_path, url_of(request.param, request))
     yield made
     made.close()
 
 
-@pytest.fixture
-def on_disk(tmp_path: Path) -> Iterator[SqlJournal]:
-    made = SqlJournal.at(tmp_path / "j.db")
+class Store:
+    """A database that can be opened as a journal, several times, and changed behind the journal's back."""
+
+    def __init__(self, home: Path, url: str) -> None:
+        self.home = home
+        self.url = url
+        self.opened: list[Journal] = []
+
+    def open(self) -> Journal:
+        self.opened.append(open_journal(self.home, self.url))
+        return self.opened[-1]
+
+    def change(self, sql: str, **values: object) -> int:
+        """Run one statement; return how many rows it concerned."""
+        address = f"sqlite:///{self.home / 'hardpoint.db'}" if self.url == "sqlite" else self.url
+        engine = sa.create_engine(re.sub("^postgresql:", "postgresql+psycopg:", address))
+        with engine.begin() as connection:
+            count = connection.execute(sa.text(sql), values).rowcount
+        engine.dispose()
+        return count
+
+
+@pytest.fixture(params=DATABASES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    made = Store(tmp_path, url_of(request.param, request))
     yield made
-    made.close()
+    for journal in made.opened:
+        journal.close()
 
 
 def row(execution: str = "e1", *, at: float = 1.0, owner: str = "me", fence: int = 1) -> ExecutionRow:
@@ -76,6 +119,94 @@ def test_one_lost_lease_undoes_the_whole_group(journal: Journal) -> None:
     with pytest.raises(LeaseLostError):
         journal.commit(appends, durable=False)
     assert journal.read("e1") == [SUBMITTED]
+
+
+def test_the_same_commit_again_changes_nothing(journal: Journal) -> None:
+    journal.create(row(), b"{}", [SUBMITTED])
+    ended = msgspec.structs.replace(row(), phase=RunPhase.FAILED, error=ErrorInfo("E", "m"), error_node="a")
+    kept = CachedOutputs("k1", "e1", "a", {"result": 1}, 5.0)
+    plain = [Append("e1", 1, 2, [started("a")])]
+    full = [Append("e1", 1, 3, [started("b")], ended, [kept])]
+    for appends in (plain, plain, full, full):
+        journal.commit(appends, durable=True)
+    assert journal.read("e1") == [SUBMITTED, started("a"), started("b")]
+    assert (journal.row("e1"), journal.cached(["k1"])) == (ended, {"k1": kept})
+
+
+def test_the_same_commit_again_is_refused_once_the_lease_is_lost(journal: Journal) -> None:
+    journal.create(row(), b"{}", [SUBMITTED])
+    appends = [Append("e1", 1, 2, [started("a")])]
+    journal.commit(appends, durable=True)
+    assert journal.claim("e1", "other", now=1.0 + LEASE_S) is not None
+    with pytest.raises(LeaseLostError):
+        journal.commit(appends, durable=True)
+
+
+def test_other_events_in_the_same_place_are_refused(journal: Journal) -> None:
+    journal.create(row("e0"), b"{}", [SUBMITTED])
+    journal.create(row("e1"), b"{}", [SUBMITTED])
+    journal.commit([Append("e1", 1, 2, [started("a")])], durable=False)
+    other = Append("e1", 1, 2, [started("b")])
+    for appends in ([other], [Append("e0", 1, 2, [started("a")]), other]):
+        with pytest.raises(JournalConflictError) as caught:
+            journal.commit(appends, durable=False)
+        assert str(caught.value) == (
+            "The journal of run `e1` has other events from 2 on than this engine's\n\n"
+            "hint: `hardpoint executions resume e1` goes on from what the journal has"
+        )
+    assert (journal.read("e0"), journal.read("e1")) == ([SUBMITTED], [SUBMITTED, started("a")])
+
+
+def test_a_commit_of_many_runs_is_one(journal: Journal) -> None:
+    names = [f"e{number}" for number in range(20)]
+    for name in names:
+        journal.create(row(name), b"{}", [SUBMITTED])
+    appends = [Append(name, 1, 2, [started("a")]) for name in names]
+    journal.commit(appends, durable=False)
+    journal.commit([*appends[:5], Append("e7", 1, 3, [started("b")])], durable=False)
+    assert {len(journal.read(name)) for name in names if name != "e7"} == {2}
+    assert journal.read("e7") == [SUBMITTED, started("a"), started("b")]
+
+
+def test_an_id_is_given_once(journal: Journal) -> None:
+    journal.create(row(), b"{}", [SUBMITTED])
+    journal.create(row(), b"{}", [SUBMITTED])
+    with pytest.raises(ExecutionExistsError) as caught:
+        journal.create(row(), b"{}", [SUBMITTED, started("a")])
+    assert str(caught.value) == (
+        "There is a run `e1` in this store already\n\n"
+        "hint: Choose another id, or go on with it: `hardpoint executions resume e1`"
+    )
+    assert journal.read("e1") == [SUBMITTED]
+
+
+def test_a_summary_leaves_the_lease_alone(journal: Journal) -> None:
+    journal.create(row(), b"{}", [SUBMITTED])
+    assert journal.renew({"e1": 1}, now=50.0) == set()
+    journal.commit([Append("e1", 1, 2, [started("a")], row())], durable=False)
+    assert journal.row("e1").lease_until == 50.0 + LEASE_S
+
+
+def test_many_leases_are_renewed_and_given_back_together(journal: Journal) -> None:
+    owned = {f"e{number}": 1 for number in range(30)}
+    for name in owned:
+        journal.create(row(name), b"{}", [SUBMITTED])
+    assert journal.claim("e3", "other", now=1.0 + LEASE_S) is not None
+    assert journal.renew({**owned, "gone": 1}, now=100.0) == {"e3", "gone"}
+    assert journal.abandoned(now=100.0, limit=99) == [journal.row("e3")]
+    journal.release({**owned, "gone": 1})
+    assert [each.owner for each in journal.rows() if each.owner] == ["other"]
+
+
+def test_abandoned_runs_are_found_oldest_first(journal: Journal) -> None:
+    journal.create(row("ended", at=1.0, owner=""), b"{}", [SUBMITTED])
+    done = msgspec.structs.replace(row("ended", at=1.0, owner=""), phase=RunPhase.SUCCEEDED)
+    journal.commit([Append("ended", 1, 2, [started("a")], done)], durable=False)
+    for name, at, owner in (("live", 5.0, "me"), ("new", 4.0, ""), ("dead", 2.0, "it"), ("old", 3.0, "")):
+        journal.create(row(name, at=at, owner=owner), b"{}", [SUBMITTED])
+    assert [each.execution for each in journal.abandoned(2.0 + LEASE_S, 9)] == ["dead", "old", "new"]
+    assert [each.execution for each in journal.abandoned(2.0, 9)] == ["old", "new"]
+    assert [each.execution for each in journal.abandoned(2.0 + LEASE_S, 1)] == ["dead"]
 
 
 def test_a_lease_is_taken_only_when_free_or_lapsed(journal: Journal) -> None:
@@ -127,59 +258,74 @@ def test_an_unknown_run_is_named_with_the_latest(journal: Journal) -> None:
     )
 
 
-def test_it_survives_its_process(tmp_path: Path) -> None:
-    first = SqlJournal.at(tmp_path / "j.db")
-    first.create(row(), b'{"main": "flow"}', [SUBMITTED])
-    first.close()
-    second = SqlJournal.at(tmp_path / "j.db")
+def test_it_survives_its_process(store: Store) -> None:
+    store.open().create(row(), b'{"main": "flow"}', [SUBMITTED])
+    second = store.open()
     assert second.read("e1") == [SUBMITTED]
     assert second.workflow("d1") == b'{"main": "flow"}'
-    second.close()
 
 
-def test_a_damaged_tail_is_named_and_set_aside(on_disk: SqlJournal, tmp_path: Path) -> None:
-    on_disk.create(row(), b"{}", [SUBMITTED])
-    on_disk.commit([Append("e1", 1, 2, [started("a")])], durable=False)
-    on_disk.commit([Append("e1", 1, 3, [started("b")])], durable=False)
-    with sqlite3.connect(tmp_path / "j.db") as raw:
-        raw.execute("UPDATE groups SET events = ? WHERE first_seq = 3", (b'[["started",2.0,"b"',))
-    raw.close()
+def test_a_damaged_tail_is_named_and_set_aside(store: Store) -> None:
+    journal = store.open()
+    journal.create(row(), b"{}", [SUBMITTED])
+    journal.commit([Append("e1", 1, 2, [started("a")])], durable=False)
+    journal.commit([Append("e1", 1, 3, [started("b")])], durable=False)
+    assert store.change("UPDATE groups SET events = :to WHERE first_seq = 3", to=b'[["started",2.0,"b"') == 1
     with pytest.raises(JournalDamagedError) as caught:
-        on_disk.read("e1")
+        journal.read("e1")
     assert str(caught.value) == (
         "The journal of run `e1` is damaged from event 3 on: its checksum does not match\n\n"
         "hint: The 2 events before it are intact; `hardpoint executions resume e1 --drop-damaged` "
         "sets the rest aside and goes on from there"
     )
-    assert on_disk.drop_damaged("e1") == 2
-    assert on_disk.read("e1") == [SUBMITTED, started("a")]
+    assert journal.drop_damaged("e1") == 2
+    assert journal.read("e1") == [SUBMITTED, started("a")]
 
 
-def test_a_gap_is_damage(on_disk: SqlJournal, tmp_path: Path) -> None:
-    on_disk.create(row(), b"{}", [SUBMITTED])
-    on_disk.commit([Append("e1", 1, 5, [started("a")])], durable=False)
+def test_a_gap_is_damage(store: Store) -> None:
+    journal = store.open()
+    journal.create(row(), b"{}", [SUBMITTED])
+    journal.commit([Append("e1", 1, 5, [started("a")])], durable=False)
     with pytest.raises(JournalDamagedError, match="events 2 to 4 are missing"):
-        on_disk.read("e1")
+        journal.read("e1")
 
 
-def test_a_newer_store_is_refused(tmp_path: Path) -> None:
-    SqlJournal.at(tmp_path / "j.db").close()
-    with sqlite3.connect(tmp_path / "j.db") as raw:
-        raw.execute("UPDATE formats SET journal = 99")
-    raw.close()
+def test_a_newer_store_is_refused(store: Store) -> None:
+    store.open()
+    store.change("UPDATE formats SET journal = 99")
     with pytest.raises(JournalFormatError) as caught:
-        SqlJournal.at(tmp_path / "j.db")
-    assert caught.value.message.endswith("has journal format 99; this hardpoint reads up to 1")
+        store.open()
+    assert caught.value.message.endswith(
+        f"has journal format 99; this hardpoint reads up to {JOURNAL_FORMAT}"
+    )
+
+
+def test_an_older_store_is_marked_when_it_is_written_not_when_it_is_read(store: Store) -> None:
+    store.open().create(row(owner=""), b"{}", [SUBMITTED])
+    store.change("UPDATE formats SET journal = 0")
+    store.change("DROP INDEX executions_unfinished")
+    journal = store.open()
+    assert [each.execution for each in journal.abandoned(1.0, 9)] == ["e1"]
+    assert store.change("UPDATE formats SET journal = 0 WHERE journal = 0") == 1
+    assert journal.claim("e1", "me", now=2.0) is not None
+    assert store.change("UPDATE formats SET journal = 0 WHERE journal = :now", now=JOURNAL_FORMAT) == 1
+    store.change("DROP INDEX executions_unfinished")
 
 
 def test_a_file_that_is_no_database_is_explained(tmp_path: Path) -> None:
-    (tmp_path / "j.db").write_text("not a database, but long enough to be read as a header " * 10)
+    file = tmp_path / "hardpoint.db"
+    file.write_text("not a database, but long enough to be read as a header " * 10)
     with pytest.raises(JournalUnavailableError) as caught:
-        SqlJournal.at(tmp_path / "j.db")
+        open_journal(tmp_path, "sqlite")
     assert str(caught.value) == (
-        f"The store `{tmp_path / 'j.db'}` cannot be used: file is not a database\n\n"
+        f"The store `{file}` cannot be used: file is not a database\n\n"
         "hint: Restore the file from a backup, or choose another store with HARDPOINT_HOME"
     )
+
+
+def test_looking_makes_no_store(tmp_path: Path) -> None:
+    assert existing_journal(tmp_path, "sqlite").rows() == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_events_tell_what_they_are(journal: Journal) -> None:

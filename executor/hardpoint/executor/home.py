@@ -2,6 +2,8 @@
 
 hardpoint.db   the journal        code/   unpacked project archives, by digest
 blobs/         values, by digest  logs/   output of workers
+
+The journal lies elsewhere if `$HARDPOINT_JOURNAL` names a database.
 """
 
 from __future__ import annotations
@@ -27,6 +29,15 @@ def home_path(given: str | Path | None, environ: Mapping[str, str]) -> Path:
     '/data/hp'
     """
     return Path(given or environ.get("HARDPOINT_HOME") or DEFAULT_HOME).absolute()
+
+
+def journal_url(given: str, environ: Mapping[str, str]) -> str:
+    """Where the journal is: as given, else `$HARDPOINT_JOURNAL`, else `sqlite`: in the store's folder.
+
+    >>> journal_url("", {"HARDPOINT_JOURNAL": "postgresql://me@db/runs"})
+    'postgresql://me@db/runs'
+    """
+    return given or environ.get("HARDPOINT_JOURNAL") or "sqlite"
 
 
 def make_home(home: Path) -> Path:

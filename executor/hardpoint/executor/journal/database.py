@@ -1,85 +1,119 @@
-"""The database under a journal: how it is opened, and what its errors mean for the user."""
+"""What the journal needs to know of the kind of database it lies in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DatabaseError, IntegrityError
+from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.exc import DBAPIError
 
-from hardpoint.plugin_api import HardpointError
+from hardpoint.executor.journal.protocol import JournalUnavailableError, JournalUnreachableError
 
-BUSY_TIMEOUT_S = 30.0
-"""How long a writer waits for another process's transaction on the same SQLite file."""
+PAUSES_S = (0.05, 0.4)
+"""Between tries on a server that broke off; it may be back, or another may have taken its place."""
+
+T = TypeVar("T")
+Filtered = TypeVar("Filtered", sa.Select[Any], sa.Update)
+"""A statement that has a `where`."""
 
 
-class JournalUnavailableError(HardpointError):
-    """The database cannot be read or written: missing rights, a full disk, a damaged file."""
+class Database(Protocol):
+    """One kind of database, opened."""
 
+    where: str
+    """As people know it; holds no password."""
 
-def sqlite_engine(path: Path) -> Engine:
-    """An SQLite file in WAL mode, made if it is not there."""
-    engine = sa.create_engine(
-        f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
-    )
+    elsewhere: str
+    """How to choose another: the end of a hint."""
 
-    @sa.event.listens_for(engine, "connect")
-    def _configure(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=NORMAL")
-        cursor.close()
+    engine: Engine
 
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # A deferred transaction that reads first and then writes can fail at once with SQLITE_BUSY,
-        # whatever the timeout; taking the write lock first makes it wait its turn.
-        if not connection.get_execution_options().get("reads_only"):
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+    begin: str
+    """Starts a transaction that will write."""
 
-    return engine
+    forgets: bool
+    """Whether the server may lose commits that it has confirmed, unless they were durable."""
+
+    @property
+    def driver_error(self) -> type[Exception]:
+        """What its driver raises."""
+
+    def insert(self, table: sa.Table) -> Any:
+        """An insert that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
+
+    def durably(self, statement: Filtered) -> Filtered:
+        """The same statement, choosing the durability of its transaction if this is how it is done.
+
+        The parameter `durability` is then `on` or `off`.
+        """
+
+    def choose_durability(self, cursor: Any, durable: bool) -> None:
+        """Before a transaction, if that is when its durability is chosen."""
+
+    def connect(self) -> Any:
+        """A connection of the driver, outside of the pool, on which transactions are begun by hand."""
+
+    def lock_schema(self, connection: Connection) -> None:
+        """Keep other processes from making the tables until the transaction ends."""
+
+    def explain(self, error: Exception) -> JournalUnavailableError:
+        """What an error of the database means, and what helps."""
 
 
 class Prepared:
     """A statement that is written for the database once, and not again for each call.
 
-    SQLAlchemy's own cache still costs some 30 µs a statement, which every commit of a chain would pay twice.
+    SQLAlchemy's own way through its cache, its result and its transaction costs several times what
+    SQLite needs for the insert itself, and every hop of a chain would pay it.
     """
 
-    def __init__(self, statement: sa.Insert | sa.Select[Any], engine: Engine) -> None:
-        compiled = statement.compile(dialect=engine.dialect)
-        self._sql = str(compiled)
+    def __init__(self, statement: sa.Executable, dialect: Dialect) -> None:
+        compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
+        self.sql = str(compiled)
         self._order = tuple(compiled.positiontup or ())
+        self._constants = {name: each for name, each in compiled.params.items() if each is not None}
 
-    def run(self, connection: Connection, values: dict[str, Any]) -> sa.CursorResult[Any]:
-        """Execute it with values by name."""
-        ordered = tuple(values[name] for name in self._order) if self._order else values
-        return connection.exec_driver_sql(self._sql, ordered)
+    def arguments(self, values: dict[str, Any]) -> Any:
+        """Values by name, as the driver wants them."""
+        if self._constants:
+            values = self._constants | values
+        return tuple([values[name] for name in self._order]) if self._order else values
+
+    def run(self, cursor: Any, values: dict[str, Any]) -> None:
+        """Execute it."""
+        cursor.execute(self.sql, self.arguments(values))
+
+    def run_many(self, cursor: Any, values: list[dict[str, Any]]) -> int:
+        """Execute it for each; return how many rows that changed in all."""
+        if not values:
+            return 0
+        if len(values) == 1:
+            self.run(cursor, values[0])
+        else:
+            cursor.executemany(self.sql, [self.arguments(each) for each in values])
+        return int(cursor.rowcount)
 
 
-@contextmanager
-def explained(where: str) -> Iterator[None]:
-    """Turn what the database says into an error that says what to do about it."""
-    try:
-        yield
-    except IntegrityError:
-        raise
-    except DatabaseError as error:
-        raise _unavailable(where, str(error.orig)) from error
+def persistently(database: Database, work: Callable[[], T]) -> T:
+    """Do something with a database; once more if its server broke off, but not for long.
 
+    Args:
+        database: Explains what goes wrong.
+        work: May be called several times, so it must not count on what an earlier call did not do.
 
-def _unavailable(where: str, reason: str) -> JournalUnavailableError:
-    if "full" in reason or "disk I/O" in reason:
-        hint = "Free some space; nothing that was journaled is lost, and unfinished runs can be resumed"
-    elif "malformed" in reason or "not a database" in reason:
-        hint = "Restore the file from a backup, or choose another store with HARDPOINT_HOME"
-    elif "locked" in reason:
-        hint = "Another process holds the store; try again, or use one store for each"
-    else:
-        hint = "Check the folder's owner and rights, or choose another store with HARDPOINT_HOME"
-    return JournalUnavailableError(f"The store `{where}` cannot be used: {reason}", hint=hint)
+    Raises:
+        JournalUnreachableError: The server does not answer.
+        JournalUnavailableError: Anything else that the database refuses.
+    """
+    for pause_s in (*PAUSES_S, None):
+        try:
+            return work()
+        except (DBAPIError, database.driver_error) as error:
+            problem = database.explain(error)
+            if pause_s is None or not isinstance(problem, JournalUnreachableError):
+                raise problem from error
+            time.sleep(pause_s)
+    raise AssertionError("the last try returns or raises")

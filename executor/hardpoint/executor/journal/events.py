@@ -17,7 +17,8 @@ import msgspec
 from hardpoint.executor.pool.messages import LogSpan
 from hardpoint.plugin_api import ErrorInfo, JobRef, Phase, Reference, ResourceClaim, Wire
 
-JOURNAL_FORMAT = 1
+JOURNAL_FORMAT = 2
+"""1: nodes alone. 2: array nodes."""
 
 
 class RunPhase(enum.Enum):
@@ -51,6 +52,7 @@ class CancelCause(enum.Enum):
 
     ABORT = "abort"
     TIMEOUT = "timeout"
+    DEADLINE = "deadline"
 
 
 class Artifact(msgspec.Struct, frozen=True, array_like=True):
@@ -60,7 +62,7 @@ class Artifact(msgspec.Struct, frozen=True, array_like=True):
     reference: Reference
 
 
-class EventBase(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+class EventBase(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
     """Base of the closed set. `at` is in seconds since the epoch."""
 
 
@@ -89,8 +91,33 @@ class Adopted(EventBase, frozen=True, tag="adopted"):
     generation: int
 
 
+class ArrayOpened(EventBase, frozen=True, tag="opened"):
+    """A node that maps a task over lists knows how long they are: its items may be attempted."""
+
+    at: float
+    node: str
+    size: int
+    required: int
+    """Items that must succeed."""
+    outputs: tuple[str, ...] = ()
+    """Names of the task's outputs: each becomes a list of `size` values."""
+    single: bool = False
+    """A plain node of an array-shaped task type: one item, and its outputs are the node's."""
+
+
+class ChunkStarted(EventBase, frozen=True, tag="chunk"):
+    """The intent for one job of an array-shaped task type that runs several items."""
+
+    at: float
+    node: str
+    """The chunk's name, such as `squares#3`."""
+    token: str
+    items: tuple[tuple[int, int], ...]
+    """First and last index of each stretch, in the order in which the service numbers them from 0."""
+
+
 class AttemptPrepared(EventBase, frozen=True, tag="prepared"):
-    """A job handler said what the next attempt will hold."""
+    """A job handler said what the next attempt will hold; for the chunks of an array, per item."""
 
     at: float
     node: str
@@ -228,6 +255,8 @@ Event: TypeAlias = (
     | CreateUnsettled
     | CancelRequested
     | AttemptCancelled
+    | ArrayOpened
+    | ChunkStarted
     | Submitted
     | Adopted
     | AbortRequested

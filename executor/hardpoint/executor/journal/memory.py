@@ -13,7 +13,9 @@ from hardpoint.executor.journal.protocol import (
     Append,
     CachedOutputs,
     Command,
+    ExecutionExistsError,
     ExecutionRow,
+    JournalConflictError,
     LeaseLostError,
     no_such_execution,
 )
@@ -22,10 +24,11 @@ from hardpoint.executor.journal.protocol import (
 class MemoryJournal:
     """See `Journal`. For tests, benchmarks and runs that may be lost."""
 
-    def __init__(self) -> None:
+    def __init__(self, lease_s: float = LEASE_S) -> None:
+        self.lease_s = lease_s
         self._lock = threading.Lock()
         self._rows: dict[str, ExecutionRow] = {}
-        self._events: dict[str, list[bytes]] = {}
+        self._events: dict[str, dict[int, bytes]] = {}
         self._workflows: dict[str, bytes] = {}
         self._cache: dict[str, CachedOutputs] = {}
         self._inbox: dict[str, Command] = {}
@@ -33,29 +36,50 @@ class MemoryJournal:
 
     def create(self, row: ExecutionRow, workflow: bytes, events: list[Event]) -> None:
         """See `Journal.create`."""
+        first = encode_events(events)
         with self._lock:
+            if row.execution in self._rows:
+                if self._events[row.execution][1] != first:
+                    raise ExecutionExistsError(row.execution)
+                return
             self._rows[row.execution] = row
             self._workflows[row.digest] = workflow
-            self._events[row.execution] = [encode_events(events)]
+            self._events[row.execution] = {1: first}
 
     def commit(self, appends: Sequence[Append], *, durable: bool) -> None:
         """See `Journal.commit`; nothing here survives a power loss."""
         with self._lock:
-            for append in appends:
-                row = self._rows[append.execution]
-                if row.fence != append.fence:
-                    raise LeaseLostError(append.execution, row.owner)
-            for append in appends:
-                self._events[append.execution].append(encode_events(append.events))
+            groups = [encode_events(append.events) for append in appends]
+            for append, group in zip(appends, groups, strict=True):
+                self._check(append, group)
+            for append, group in zip(appends, groups, strict=True):
+                self._events[append.execution][append.first_seq] = group
                 if append.summary is not None:
-                    self._rows[append.execution] = append.summary
+                    row = self._rows[append.execution]
+                    lease = {"owner": row.owner, "fence": row.fence, "lease_until": row.lease_until}
+                    self._rows[append.execution] = msgspec.structs.replace(append.summary, **lease)
+                    if append.summary.phase.terminal:
+                        self._drop_commands(append.execution)
                 self._cache.update((each.key, each) for each in append.cached)
+
+    def _drop_commands(self, execution: str) -> None:
+        self._inbox = {id: each for id, each in self._inbox.items() if each.execution != execution}
+
+    def _check(self, append: Append, group: bytes) -> None:
+        execution = append.execution
+        row = self._rows.get(execution)
+        if row is None:
+            raise no_such_execution(execution, list(self._rows)[-3:])
+        if row.fence != append.fence:
+            raise LeaseLostError(execution, row.owner)
+        if self._events[execution].get(append.first_seq, group) != group:
+            raise JournalConflictError(execution, append.first_seq)
 
     def read(self, execution: str, after_seq: int = 0) -> list[Event]:
         """See `Journal.read`."""
         self.row(execution)
         with self._lock:
-            groups = list(self._events[execution])
+            groups = list(self._events[execution].values())
         return [event for group in groups for event in decode_events(group)][after_seq:]
 
     def drop_damaged(self, execution: str) -> int:
@@ -75,17 +99,33 @@ class MemoryJournal:
         with self._lock:
             return [row for row in reversed(self._rows.values()) if row.phase in wanted][:limit]
 
+    def owners(self) -> list[str]:
+        """See `Journal.owners`."""
+        with self._lock:
+            return sorted({row.owner for row in self._rows.values() if row.owner and not row.phase.terminal})
+
+    def abandoned(self, now: float, limit: int, *, dead: Sequence[str] = ()) -> list[ExecutionRow]:
+        """See `Journal.abandoned`."""
+        with self._lock:
+            rows = sorted(self._rows.values(), key=lambda row: row.submitted_at)
+            free = [row for row in rows if row.owner in ("", *dead) or row.lease_until <= now]
+            return [row for row in free if not row.phase.terminal][:limit]
+
     def workflow(self, digest: str) -> bytes:
         """See `Journal.workflow`."""
         return self._workflows[digest]
 
-    def claim(self, execution: str, owner: str, now: float, *, force: bool = False) -> ExecutionRow | None:
+    def claim(
+        self, execution: str, owner: str, now: float, *, force: bool = False, fence: int | None = None
+    ) -> ExecutionRow | None:
         """See `Journal.claim`."""
-        row = self.row(execution)
+        self.row(execution)
         with self._lock:
-            if row.owner and row.lease_until > now and not force:
+            row = self._rows[execution]
+            free = not row.owner or row.lease_until <= now or force
+            if not free or fence not in (None, row.fence):
                 return None
-            lease = {"owner": owner, "fence": row.fence + 1, "lease_until": now + LEASE_S}
+            lease = {"owner": owner, "fence": row.fence + 1, "lease_until": now + self.lease_s}
             claimed = msgspec.structs.replace(row, **lease)
             self._rows[execution] = claimed
             return claimed
@@ -95,9 +135,9 @@ class MemoryJournal:
         lost = set()
         with self._lock:
             for execution, fence in executions.items():
-                row = self._rows[execution]
-                if row.fence == fence:
-                    self._rows[execution] = msgspec.structs.replace(row, lease_until=now + LEASE_S)
+                row = self._rows.get(execution)
+                if row is not None and row.fence == fence:
+                    self._rows[execution] = msgspec.structs.replace(row, lease_until=now + self.lease_s)
                 else:
                     lost.add(execution)
         return lost
@@ -106,8 +146,8 @@ class MemoryJournal:
         """See `Journal.release`."""
         with self._lock:
             for execution, fence in executions.items():
-                row = self._rows[execution]
-                if row.fence == fence:
+                row = self._rows.get(execution)
+                if row is not None and row.fence == fence:
                     self._rows[execution] = msgspec.structs.replace(row, owner="", lease_until=0.0)
 
     def cached(self, keys: Sequence[str]) -> dict[str, CachedOutputs]:
@@ -119,7 +159,20 @@ class MemoryJournal:
         """See `Journal.send`."""
         self.row(command.execution)
         with self._lock:
-            self._inbox.setdefault(command.id, command)
+            if not self._rows[command.execution].phase.terminal:
+                self._inbox.setdefault(command.id, command)
+
+    def commands(self, executions: Sequence[str]) -> list[Command]:
+        """See `Journal.commands`."""
+        wanted = set(executions)
+        with self._lock:
+            return [command for command in self._inbox.values() if command.execution in wanted]
+
+    def forget(self, commands: Sequence[str]) -> None:
+        """See `Journal.forget`."""
+        with self._lock:
+            for id in commands:
+                self._inbox.pop(id, None)
 
     def take(self, executions: Sequence[str]) -> list[Command]:
         """See `Journal.take`."""

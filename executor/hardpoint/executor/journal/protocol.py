@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from hardpoint.executor.journal.events import Event, RunPhase
-from hardpoint.plugin_api import ErrorInfo, HardpointError, UsageError, Wire
+from hardpoint.plugin_api import ErrorInfo, ErrorKind, HardpointError, UsageError, Wire
 
 LEASE_S = 30.0
 """How long a run stays with an engine that gives no sign of life."""
@@ -70,6 +70,20 @@ class Command(msgspec.Struct, frozen=True):
     body: dict[str, Any] = {}
 
 
+class JournalUnavailableError(HardpointError):
+    """The database cannot be read or written: missing rights, a full disk, a damaged file."""
+
+
+class JournalUnreachableError(JournalUnavailableError):
+    """The database server does not answer, or broke off; the same call may succeed later.
+
+    Whether what was asked for was done is unknown. Every method of a journal may be called again with
+    the same arguments: what was done is not done twice.
+    """
+
+    kind = ErrorKind.TRANSIENT
+
+
 class LeaseLostError(HardpointError):
     """Another engine owns the run now; this one must not write about it any more."""
 
@@ -83,6 +97,27 @@ class LeaseLostError(HardpointError):
 
 class ExecutionNotFoundError(UsageError):
     """No run of that id in this store."""
+
+
+class ExecutionExistsError(UsageError):
+    """A run of that id is in the store already."""
+
+    def __init__(self, execution: str) -> None:
+        super().__init__(
+            f"There is a run `{execution}` in this store already",
+            hint=f"Choose another id, or go on with it: `hardpoint executions resume {execution}`",
+        )
+
+
+class JournalConflictError(HardpointError):
+    """Two writers held the same lease: other events are where an engine's own should be."""
+
+    def __init__(self, execution: str, seq: int) -> None:
+        self.execution = execution
+        super().__init__(
+            f"The journal of run `{execution}` has other events from {seq} on than this engine's",
+            hint=f"`hardpoint executions resume {execution}` goes on from what the journal has",
+        )
 
 
 class JournalDamagedError(HardpointError):
@@ -101,18 +136,28 @@ class JournalDamagedError(HardpointError):
 class Journal(Protocol):
     """Where runs are kept. Every method may be called from any thread."""
 
+    lease_s: float
+    """How long a run that this process claims stays with an engine that gives no sign of life."""
+
     def create(self, row: ExecutionRow, workflow: bytes, events: list[Event]) -> None:
-        """Keep a new run with its first events and, under its digest, its compiled workflow."""
+        """Keep a new run with its first events and, under its digest, its compiled workflow.
+
+        Raises:
+            ExecutionExistsError: The store has a run of that id.
+        """
 
     def commit(self, appends: Sequence[Append], *, durable: bool) -> None:
         """Append to several runs in one transaction.
+
+        What was committed before by the same call, whose answer was lost, is left as it is.
 
         Args:
             appends: At most one for each run.
             durable: Wait until it would survive a power loss, not only a crash of this process.
 
         Raises:
-            LeaseLostError: One of the fencing numbers is no longer the run's.
+            LeaseLostError: One of the fencing numbers is no longer the run's; nothing was committed.
+            JournalUnreachableError: It is unknown whether it was committed; call again to make sure.
         """
 
     def read(self, execution: str, after_seq: int = 0) -> list[Event]:
@@ -127,11 +172,27 @@ class Journal(Protocol):
     def rows(self, *, limit: int = 100, phases: Iterable[RunPhase] = ()) -> list[ExecutionRow]:
         """Summaries, newest first."""
 
+    def owners(self) -> list[str]:
+        """Who holds, or held, the leases of unfinished runs."""
+
+    def abandoned(self, now: float, limit: int, *, dead: Sequence[str] = ()) -> list[ExecutionRow]:
+        """Unfinished runs that no engine holds a live lease of, or one of these, oldest first."""
+
     def workflow(self, digest: str) -> bytes:
         """A compiled workflow as JSON."""
 
-    def claim(self, execution: str, owner: str, now: float, *, force: bool = False) -> ExecutionRow | None:
-        """Take the lease if it is free or lapsed (or in any case, with `force`); None if it is not."""
+    def claim(
+        self, execution: str, owner: str, now: float, *, force: bool = False, fence: int | None = None
+    ) -> ExecutionRow | None:
+        """Take the lease if it is free or lapsed (or in any case, with `force`); None if it is not.
+
+        Args:
+            execution: Of which run.
+            owner: For whom.
+            now: Seconds since the epoch.
+            force: Its owner is known to be dead.
+            fence: Only if this is its fencing number still: of several that want it, one gets it.
+        """
 
     def renew(self, executions: Mapping[str, int], now: float) -> set[str]:
         """Extend the leases, given as run: fencing number; return the runs that are no longer ours."""
@@ -143,7 +204,13 @@ class Journal(Protocol):
         """Outputs kept under those keys."""
 
     def send(self, command: Command) -> None:
-        """Put a command into the inbox; the same id twice is one command."""
+        """Put a command into the inbox; the same id twice is one, and one for an ended run is none."""
+
+    def commands(self, executions: Sequence[str]) -> list[Command]:
+        """Commands for those runs, oldest first; they stay until they are forgotten or the run ends."""
+
+    def forget(self, commands: Sequence[str]) -> None:
+        """Remove commands, by id, because what they led to is journaled."""
 
     def take(self, executions: Sequence[str]) -> list[Command]:
         """Commands for those runs, oldest first, each handed out once."""

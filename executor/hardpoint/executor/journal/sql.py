@@ -1,54 +1,51 @@
-"""A journal in a database, through SQLAlchemy Core: SQLite in WAL mode by default."""
+"""A journal in a database, through SQLAlchemy Core; what engines write, through `Writer`."""
 
 from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
 
-from hardpoint.executor.journal.database import JournalUnavailableError, Prepared, explained, sqlite_engine
-from hardpoint.executor.journal.events import JOURNAL_FORMAT, Event, RunPhase, decode_events, encode_events
+from hardpoint.executor.journal.database import Database, persistently
+from hardpoint.executor.journal.events import JOURNAL_FORMAT, Event, RunPhase, decode_events
 from hardpoint.executor.journal.protocol import (
     LEASE_S,
     Append,
     CachedOutputs,
     Command,
+    ExecutionExistsError,
     ExecutionRow,
     JournalDamagedError,
-    LeaseLostError,
     no_such_execution,
 )
 from hardpoint.executor.journal.schema import (
     cache,
     damaged,
     executions,
+    executions_unfinished,
     formats,
     groups,
     inbox,
     metadata,
     offsets,
+    unfinished,
     workflows,
 )
+from hardpoint.executor.journal.sqlite import SqliteDatabase
+from hardpoint.executor.journal.writer import Writer, group_values, row_values
 from hardpoint.plugin_api import ErrorInfo, UsageError
+
+T = TypeVar("T")
 
 
 class JournalFormatError(UsageError):
     """The store was written by a newer hardpoint."""
-
-
-def _to_values(row: ExecutionRow) -> dict[str, Any]:
-    values = {field: getattr(row, field) for field in ExecutionRow.__struct_fields__}
-    values["phase"] = row.phase.value
-    values["outputs"] = msgspec.json.encode(row.outputs)
-    values["error"] = msgspec.json.encode(row.error) if row.error else None
-    return values
 
 
 def _to_row(found: Any) -> ExecutionRow:
@@ -63,113 +60,91 @@ def _to_row(found: Any) -> ExecutionRow:
 class SqlJournal:
     """See `Journal`. One database for any number of processes."""
 
-    def __init__(self, engine: Engine, where: str) -> None:
-        self._engine = engine
-        self._where = where
-        self._sqlite = engine.dialect.name == "sqlite"
-        self._writer: Connection | None = None
-        self._synchronous = "NORMAL"
-        self._insert = Prepared(groups.insert(), engine)
-        self._owned = Prepared(_OWNED, engine)
-        with self._transaction() as connection:
-            metadata.create_all(connection)
-            found = connection.execute(sa.select(formats.c.journal)).scalar()
-            if found is None:
-                connection.execute(formats.insert().values(journal=JOURNAL_FORMAT))
-            elif found > JOURNAL_FORMAT:
-                raise JournalFormatError(
-                    f"The store `{where}` has journal format {found}; "
-                    f"this hardpoint reads up to {JOURNAL_FORMAT}",
-                    hint="Run `pip install --upgrade hardpoint`, or choose another store with HARDPOINT_HOME",
-                )
+    def __init__(self, database: Database, lease_s: float = LEASE_S) -> None:
+        self.lease_s = lease_s
+        self._database = database
+        self._writer = Writer(database)
+        self._format = 0
+        try:
+            self._open()
+        except BaseException:
+            database.engine.dispose()
+            raise
 
     @classmethod
-    def at(cls, path: Path) -> SqlJournal:
+    def at(cls, path: Path, lease_s: float = LEASE_S) -> SqlJournal:
         """The journal in an SQLite file, made if it is not there."""
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise JournalUnavailableError(
-                f"Cannot make the store's folder `{path.parent}`: {error.strerror}",
-                hint="Set HARDPOINT_HOME to a folder that you may write to",
-            ) from error
-        return cls(sqlite_engine(path), str(path))
+        return cls(SqliteDatabase(path), lease_s)
 
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        with explained(self._where), self._engine.begin() as connection:
-            yield connection
+    def _open(self) -> None:
+        known = self._reading(lambda connection: sa.inspect(connection).has_table(formats.name))
+        if not known:
+            self._writing(self._make)
+        (self._format,) = self._all(sa.select(formats.c.journal))[0]
+        if self._format > JOURNAL_FORMAT:
+            raise JournalFormatError(
+                f"The store `{self._database.where}` has journal format {self._format}; "
+                f"this hardpoint reads up to {JOURNAL_FORMAT}",
+                hint=f"Run `pip install --upgrade hardpoint`, or {self._database.elsewhere}",
+            )
 
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with explained(self._where), self._engine.connect() as raw:
-            yield raw.execution_options(reads_only=True)
+    def _make(self, connection: Connection) -> None:
+        self._database.lock_schema(connection)
+        metadata.create_all(connection)
+        # The last of it: who finds the number finds every table.
+        if connection.execute(sa.select(formats.c.journal)).scalar() is None:
+            connection.execute(formats.insert().values(journal=JOURNAL_FORMAT))
+
+    def _raise_format(self, connection: Connection) -> None:
+        """Before events are written that an older hardpoint would not understand; reading changes nothing."""
+        if self._format < JOURNAL_FORMAT:
+            executions_unfinished.create(connection, checkfirst=True)
+            connection.execute(formats.update().values(journal=JOURNAL_FORMAT))
+
+    def _reading(self, work: Callable[[Connection], T]) -> T:
+        def once() -> T:
+            with self._database.engine.connect() as connection:
+                return work(connection.execution_options(reads_only=True))
+
+        return persistently(self._database, once)
+
+    def _writing(self, work: Callable[[Connection], T]) -> T:
+        def once() -> T:
+            with self._database.engine.begin() as connection:
+                return work(connection)
+
+        return persistently(self._database, once)
+
+    def _all(self, query: sa.Select[Any]) -> Sequence[Any]:
+        return self._reading(lambda connection: connection.execute(query).all())
 
     def create(self, row: ExecutionRow, workflow: bytes, events: list[Event]) -> None:
         """See `Journal.create`."""
-        with self._transaction() as connection:
+        first = group_values(row.execution, 1, events)
+        insert = self._database.insert
+
+        def work(connection: Connection) -> None:
+            self._raise_format(connection)
             known = sa.select(workflows.c.digest).where(workflows.c.digest == row.digest)
             if connection.execute(known).first() is None:
-                connection.execute(workflows.insert().values(digest=row.digest, body=workflow))
-            connection.execute(executions.insert().values(_to_values(row)))
-            self._insert_group(connection, row.execution, 1, events)
+                body = insert(workflows).values(digest=row.digest, body=workflow)
+                connection.execute(body.on_conflict_do_nothing())
+            made = insert(executions).values(row_values(row)).on_conflict_do_nothing()
+            # Without the option, SQLAlchemy says -1 of an insert.
+            if connection.execute(made, execution_options={"preserve_rowcount": True}).rowcount:
+                connection.execute(groups.insert().values(first))
+                return
+            # Our own, if the answer to an earlier try was lost.
+            place = (groups.c.execution == row.execution, groups.c.first_seq == 1)
+            if connection.execute(sa.select(groups.c.crc).where(*place)).scalar() != first["crc"]:
+                raise ExecutionExistsError(row.execution)
 
-    def _insert_group(self, connection: Connection, execution: str, first: int, events: list[Event]) -> None:
-        body = encode_events(events)
-        self._insert.run(
-            connection,
-            {
-                "execution": execution,
-                "first_seq": first,
-                "last_seq": first + len(events) - 1,
-                "crc": zlib.crc32(body) & 0x7FFFFFFF,
-                "events": body,
-            },
-        )
+        self._writing(work)
+        self._format = JOURNAL_FORMAT
 
     def commit(self, appends: Sequence[Append], *, durable: bool) -> None:
         """See `Journal.commit`."""
-        with explained(self._where):
-            connection = self._writer
-            if connection is None:
-                connection = self._writer = self._engine.connect()
-            self._wait_for_disk(connection, durable)
-            with connection.begin():
-                for append in appends:
-                    self._append(connection, append)
-
-    def _wait_for_disk(self, connection: Connection, durable: bool) -> None:
-        wanted = "FULL" if durable else "NORMAL"
-        if self._sqlite and wanted != self._synchronous:
-            raw = connection.connection.cursor()
-            raw.execute(f"PRAGMA synchronous={wanted}")
-            raw.close()
-            self._synchronous = wanted
-
-    def _append(self, connection: Connection, append: Append) -> None:
-        owned = self._owned.run(connection, {"of": append.execution, "with_fence": append.fence})
-        if owned.first() is None:
-            raise LeaseLostError(append.execution, self.row(append.execution).owner)
-        self._insert_group(connection, append.execution, append.first_seq, append.events)
-        if append.summary is not None:
-            values = _to_values(append.summary)
-            # The lease is kept apart: a heartbeat may have moved it since this summary was made.
-            for column in ("owner", "fence", "lease_until"):
-                del values[column]
-            connection.execute(
-                executions.update().where(executions.c.execution == append.execution).values(values)
-            )
-        for each in append.cached:
-            connection.execute(cache.delete().where(cache.c.key == each.key))
-            connection.execute(
-                cache.insert().values(
-                    key=each.key,
-                    execution=each.execution,
-                    node=each.node,
-                    outputs=msgspec.json.encode(each.outputs),
-                    at=each.at,
-                )
-            )
+        self._writer.commit(appends, durable=durable)
 
     def read(self, execution: str, after_seq: int = 0) -> list[Event]:
         """See `Journal.read`."""
@@ -189,12 +164,11 @@ class SqlJournal:
         return events
 
     def _groups(self, execution: str, after_seq: int) -> Sequence[Any]:
-        with self._reading() as connection:
-            return connection.execute(
-                sa.select(groups)
-                .where(groups.c.execution == execution, groups.c.last_seq > after_seq)
-                .order_by(groups.c.first_seq)
-            ).all()
+        return self._all(
+            sa.select(groups)
+            .where(groups.c.execution == execution, groups.c.last_seq > after_seq)
+            .order_by(groups.c.first_seq)
+        )
 
     def drop_damaged(self, execution: str) -> int:
         """See `Journal.drop_damaged`: the damaged groups move to a table of their own."""
@@ -205,32 +179,23 @@ class SqlJournal:
                 bad.append(group)
             else:
                 last = group.last_seq
-        with self._transaction() as connection:
+        now = time.time()
+
+        def work(connection: Connection) -> None:
             for group in bad:
-                connection.execute(
-                    damaged.insert().values(
-                        execution=execution,
-                        first_seq=group.first_seq,
-                        events=group.events,
-                        set_aside_at=time.time(),
-                    )
-                )
-                connection.execute(
-                    groups.delete().where(
-                        groups.c.execution == execution, groups.c.first_seq == group.first_seq
-                    )
-                )
+                place = {"execution": execution, "first_seq": group.first_seq}
+                connection.execute(damaged.insert().values(**place, events=group.events, set_aside_at=now))
+                connection.execute(groups.delete().filter_by(**place))
+
+        self._writing(work)
         return last
 
     def row(self, execution: str) -> ExecutionRow:
         """See `Journal.row`."""
-        with self._reading() as connection:
-            found = connection.execute(
-                sa.select(executions).where(executions.c.execution == execution)
-            ).first()
-        if found is None:
+        found = self._all(sa.select(executions).where(executions.c.execution == execution))
+        if not found:
             raise no_such_execution(execution, [each.execution for each in self.rows(limit=3)])
-        return _to_row(found)
+        return _to_row(found[0])
 
     def rows(self, *, limit: int = 100, phases: Iterable[RunPhase] = ()) -> list[ExecutionRow]:
         """See `Journal.rows`."""
@@ -240,116 +205,145 @@ class SqlJournal:
         wanted = [phase.value for phase in phases]
         if wanted:
             query = query.where(executions.c.phase.in_(wanted))
-        with self._reading() as connection:
-            return [_to_row(found) for found in connection.execute(query.limit(limit)).all()]
+        return [_to_row(found) for found in self._all(query.limit(limit))]
+
+    def owners(self) -> list[str]:
+        """See `Journal.owners`."""
+        query = sa.select(executions.c.owner).where(unfinished, executions.c.owner != "").distinct()
+        return [found.owner for found in self._all(query)]
+
+    def abandoned(self, now: float, limit: int, *, dead: Sequence[str] = ()) -> list[ExecutionRow]:
+        """See `Journal.abandoned`."""
+        free = sa.or_(executions.c.owner.in_(["", *dead]), executions.c.lease_until <= now)
+        query = (
+            sa.select(executions)
+            .where(unfinished, free)
+            .order_by(executions.c.submitted_at)
+            .limit(limit)
+        )
+        return [_to_row(found) for found in self._all(query)]
 
     def workflow(self, digest: str) -> bytes:
         """See `Journal.workflow`."""
-        with self._reading() as connection:
-            query = sa.select(workflows.c.body).where(workflows.c.digest == digest)
-            return bytes(connection.execute(query).scalar_one())
+        ((body,),) = self._all(sa.select(workflows.c.body).where(workflows.c.digest == digest))
+        return bytes(body)
 
-    def claim(self, execution: str, owner: str, now: float, *, force: bool = False) -> ExecutionRow | None:
+    def claim(
+        self, execution: str, owner: str, now: float, *, force: bool = False, fence: int | None = None
+    ) -> ExecutionRow | None:
         """See `Journal.claim`."""
-        self.row(execution)
-        free = sa.or_(executions.c.owner == "", executions.c.lease_until <= now)
-        query = (
-            executions.update()
-            .where(executions.c.execution == execution, sa.true() if force else free)
-            .values(owner=owner, fence=executions.c.fence + 1, lease_until=now + LEASE_S)
-        )
-        with self._transaction() as connection:
-            taken = connection.execute(query).rowcount
-        return self.row(execution) if taken else None
+        until = now + self.lease_s
+        this = executions.c.execution == execution
+        free = sa.or_(executions.c.owner == "", executions.c.lease_until <= now, sa.literal(force))
+        same = sa.true() if fence is None else executions.c.fence == fence
+        update = executions.update().where(this, free, same)
+        change = update.values(owner=owner, fence=executions.c.fence + 1, lease_until=until)
+        tries = 0
+
+        def work(connection: Connection) -> Any:
+            nonlocal tries
+            tries += 1
+            self._raise_format(connection)
+            taken = connection.execute(change).rowcount
+            found = connection.execute(sa.select(executions).where(this)).first()
+            # Ours from an earlier try whose answer was lost: nobody else writes this name.
+            already = found is not None and tries > 1 and (found.owner, found.lease_until) == (owner, until)
+            return found if taken or already else None
+
+        claimed = self._writing(work)
+        if claimed is None:
+            self.row(execution)
+            return None
+        self._format = JOURNAL_FORMAT
+        return _to_row(claimed)
 
     def renew(self, owned: Mapping[str, int], now: float) -> set[str]:
         """See `Journal.renew`."""
-        lost = set()
-        with self._transaction() as connection:
-            for execution, fence in owned.items():
-                query = (
-                    executions.update()
-                    .where(executions.c.execution == execution, executions.c.fence == fence)
-                    .values(lease_until=now + LEASE_S)
-                )
-                if not connection.execute(query).rowcount:
-                    lost.add(execution)
-        return lost
+        return self._writer.renew(owned, now + self.lease_s)
 
     def release(self, owned: Mapping[str, int]) -> None:
         """See `Journal.release`."""
-        with self._transaction() as connection:
-            for execution, fence in owned.items():
-                connection.execute(
-                    executions.update()
-                    .where(executions.c.execution == execution, executions.c.fence == fence)
-                    .values(owner="", lease_until=0.0)
-                )
+        self._writer.release(owned)
 
     def cached(self, keys: Sequence[str]) -> dict[str, CachedOutputs]:
         """See `Journal.cached`."""
         found: dict[str, CachedOutputs] = {}
-        with self._reading() as connection:
-            for start in range(0, len(keys), 500):
-                query = sa.select(cache).where(cache.c.key.in_(keys[start : start + 500]))
-                for each in connection.execute(query):
-                    outputs = msgspec.json.decode(each.outputs)
-                    found[each.key] = CachedOutputs(each.key, each.execution, each.node, outputs, each.at)
+        for start in range(0, len(keys), 500):
+            for each in self._all(sa.select(cache).where(cache.c.key.in_(keys[start : start + 500]))):
+                outputs = msgspec.json.decode(each.outputs)
+                found[each.key] = CachedOutputs(each.key, each.execution, each.node, outputs, each.at)
         return found
 
     def send(self, command: Command) -> None:
         """See `Journal.send`."""
-        self.row(command.execution)
-        with self._transaction() as connection:
-            known = sa.select(inbox.c.id).where(inbox.c.id == command.id)
-            if connection.execute(known).first() is None:
-                connection.execute(
-                    inbox.insert().values(
-                        id=command.id,
-                        execution=command.execution,
-                        name=command.name,
-                        body=msgspec.json.encode(command.body),
-                        sent_at=time.time(),
-                    )
-                )
+        if self.row(command.execution).phase.terminal:
+            return
+        values = {
+            "id": command.id,
+            "execution": command.execution,
+            "name": command.name,
+            "body": msgspec.json.encode(command.body),
+            "sent_at": time.time(),
+        }
+        insert = self._database.insert(inbox).values(values).on_conflict_do_nothing()
+        self._writing(lambda connection: connection.execute(insert))
+
+    def commands(self, owned: Sequence[str]) -> list[Command]:
+        """See `Journal.commands`."""
+        wanted = set(owned)
+        waiting = self._all(sa.select(inbox).order_by(inbox.c.sent_at, inbox.c.id))
+        return [
+            Command(each.id, each.execution, each.name, msgspec.json.decode(each.body))
+            for each in waiting
+            if each.execution in wanted
+        ]
+
+    def forget(self, commands: Sequence[str]) -> None:
+        """See `Journal.forget`."""
+        if commands:
+            removal = inbox.delete().where(inbox.c.id.in_(list(commands)))
+            self._writing(lambda connection: connection.execute(removal))
 
     def take(self, owned: Sequence[str]) -> list[Command]:
         """See `Journal.take`."""
         wanted = set(owned)
-        with self._reading() as connection:
-            query = sa.select(inbox).order_by(inbox.c.sent_at)
-            found = [each for each in connection.execute(query).all() if each.execution in wanted]
-        if found:
-            with self._transaction() as connection:
-                for each in found:
-                    connection.execute(inbox.delete().where(inbox.c.id == each.id))
-        return [Command(each.id, each.execution, each.name, msgspec.json.decode(each.body)) for each in found]
+        waiting = self._all(sa.select(inbox.c.id, inbox.c.execution))
+        ids = [each.id for each in waiting if each.execution in wanted]
+        if not ids:
+            return []
+        chosen = inbox.c.id.in_(ids[:500])
+        # Locked: of two that take at once, the second finds the rows gone.
+        query = sa.select(inbox).where(chosen).order_by(inbox.c.sent_at, inbox.c.id).with_for_update()
+        taken: dict[str, Command] = {}
+
+        def work(connection: Connection) -> None:
+            for each in connection.execute(query).all():
+                body = msgspec.json.decode(each.body)
+                # Kept from try to try: it is gone if the first succeeded and only the answer was lost.
+                taken[each.id] = Command(each.id, each.execution, each.name, body)
+            connection.execute(inbox.delete().where(inbox.c.id.in_(list(taken))))
+
+        self._writing(work)
+        return list(taken.values())
 
     def observed(self, observer: str, execution: str) -> int:
         """See `Journal.observed`."""
-        place = (offsets.c.observer == observer, offsets.c.execution == execution)
-        with self._reading() as connection:
-            return int(connection.execute(sa.select(offsets.c.seq).where(*place)).scalar() or 0)
+        query = sa.select(offsets.c.seq).filter_by(observer=observer, execution=execution)
+        found = self._all(query)
+        return int(found[0].seq) if found else 0
 
     def mark_observed(self, observer: str, execution: str, seq: int) -> None:
         """See `Journal.mark_observed`."""
-        place = (offsets.c.observer == observer, offsets.c.execution == execution)
-        with self._transaction() as connection:
-            if not connection.execute(offsets.update().where(*place).values(seq=seq)).rowcount:
-                values = {"observer": observer, "execution": execution, "seq": seq}
-                connection.execute(offsets.insert().values(values))
+        insert = self._database.insert(offsets).values(observer=observer, execution=execution, seq=seq)
+        upsert = insert.on_conflict_do_update(
+            index_elements=[offsets.c.observer, offsets.c.execution], set_={"seq": seq}
+        )
+        self._writing(lambda connection: connection.execute(upsert))
 
     def close(self) -> None:
         """See `Journal.close`."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-        self._engine.dispose()
-
-
-_OWNED = sa.select(executions.c.fence).where(
-    executions.c.execution == sa.bindparam("of"), executions.c.fence == sa.bindparam("with_fence")
-)
+        self._writer.close()
+        self._database.engine.dispose()
 
 
 def _damage(group: Any, expected_seq: int) -> str:
