@@ -14,7 +14,7 @@ import pytest
 
 from hardpoint.plugin_api.testing.jobservice import JobService, ScriptedFault
 
-KINDS = ["jobservice", "jobservice_name", "jobservice_search"]
+KINDS = ["jobservice", "jobservice_name", "jobservice_search", "jobservice_push"]
 PLUGIN_FOLDER = Path(__file__).parents[1] / "jobservice_plugin"
 
 DRIVER = """
@@ -175,3 +175,37 @@ def test_an_abort_cancels_the_job(folder: Path, service: JobService) -> None:
     assert answer == ["ABORTED", {}, "Aborted", 1]
     stats = service.stats().total
     assert (stats.cancelled, stats.unfinished) == (1, 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_outputs_that_come_with_the_status_cost_no_call(kind: str, folder: Path, service: JobService) -> None:
+    drive(folder, service, kind, "never", "submit")
+    assert "GET /v1/jobs/ID" not in service.stats().total.calls
+
+
+def test_a_stream_tells_what_polls_would_find_much_later(folder: Path, service: JobService) -> None:
+    answer = drive(folder, service, "jobservice_push", "never", "submit", duration_s=8.0)
+    assert answer == ["SUCCEEDED", {"result": 7}, None, 1]
+    stats = service.stats().total
+    # One when the job is young; a stream that delivers makes the next one due after a minute.
+    assert stats.calls["POST /v1/jobs:batchGet"] <= 2
+    assert stats.orphans == 0
+
+
+def test_a_stream_that_is_cut_again_and_again_costs_nothing_but_time(
+    folder: Path, service: JobService
+) -> None:
+    service.script(ScriptedFault("GET /v1/events", "cut", times=20))
+    answer = drive(folder, service, "jobservice_push", "never", "submit", duration_s=2.0)
+    assert answer == ["SUCCEEDED", {"result": 7}, None, 1]
+    assert service.stats().total.calls["POST /v1/jobs:batchGet"] >= 4
+
+
+def test_a_repeated_request_leaves_one_job_of_a_service_that_must_be_searched(
+    folder: Path, service: JobService
+) -> None:
+    service.script(ScriptedFault("POST /v1/jobs", "dup"))
+    answer = drive(folder, service, "jobservice_search", "never", "submit", duration_s=2.0)
+    assert answer == ["SUCCEEDED", {"result": 7}, None, 1]
+    stats = service.stats().total
+    assert (stats.created, stats.double_submits, stats.double_survivors, stats.cancelled) == (2, 1, 0, 1)

@@ -195,6 +195,7 @@ def test_compile_writes_what_can_be_read_again(cli: Cli, tmp_path: Path) -> None
         "digest": compiled.digest,
         "nodes": 6,
         "tasks": 3,
+        "map": {},
         "output": None,
     }
     piped = cli("compile flow.py main -o -")

@@ -12,8 +12,8 @@ from hardpoint.core.flatten import FlatGraph, FlatNode
 from hardpoint.executor.cli.forecast import Chain, longest_chain
 from hardpoint.executor.cli.tree import tree_lines
 from hardpoint.executor.cli.watching import LinePrinter, Watched
+from hardpoint.executor.engine.node_run import NodeState
 from hardpoint.executor.engine.run import Journaled, Progress
-from hardpoint.executor.engine.state import NodeState
 from hardpoint.executor.journal.events import (
     AttemptFailed,
     AttemptStarted,

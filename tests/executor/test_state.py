@@ -6,17 +6,17 @@ import pytest
 
 from hardpoint.core.compiled import FromNode
 from hardpoint.core.flatten import FlatGraph, FlatNode
-from hardpoint.executor.engine.state import (
+from hardpoint.executor.engine.node_run import NodeState
+from hardpoint.executor.engine.possible import (
     Collect,
     Finish,
-    NodeState,
     Possible,
-    RunState,
     Settle,
     Start,
     Stop,
     Watch,
 )
+from hardpoint.executor.engine.state import RunState
 from hardpoint.executor.journal.events import (
     AbortRequested,
     AttemptCancelled,

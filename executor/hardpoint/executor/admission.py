@@ -40,10 +40,8 @@ def check_tasks(registry: Registry, compiled: CompiledWorkflow) -> None:
 
 def _problems(spec: TaskSpec, task_type: TaskType) -> Iterator[tuple[str, str]]:
     where = f"Task `{spec.name}` of type `{spec.type}`"
-    if task_type.shape is Shape.ARRAY:
-        yield f"{where}: this version runs no array-shaped task types", "Use a job-shaped one"
     repeats = spec.config.get(ACCEPTS_REPEATS) is True
-    if task_type.shape is Shape.JOB and task_type.idempotency is Idempotency.NONE and not repeats:
+    if task_type.shape is not Shape.FUNCTION and task_type.idempotency is Idempotency.NONE and not repeats:
         yield (
             f"{where}: its service cannot tell a repeated create, so a crash may start a job twice",
             f"Accept that with `{ACCEPTS_REPEATS}=True` in the task's config, if it does no harm",

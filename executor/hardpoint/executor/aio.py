@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from hardpoint.core.workflow import Workflow
+from hardpoint.executor.adoption import MAX_RUNS
 from hardpoint.executor.api import Executor
 from hardpoint.executor.engine.run import Journaled, Outcome, Progress
 from hardpoint.executor.execution import Execution, described
@@ -91,6 +92,14 @@ class AsyncExecutor:
     async def recover(self) -> list[AsyncExecution]:
         """Take up every unfinished run of this store that no live executor drives."""
         return [AsyncExecution(each) for each in await asyncio.to_thread(self.executor.recover)]
+
+    async def adopt_abandoned(self, *, max_runs: int = MAX_RUNS) -> None:
+        """From now on take up queued runs and those that other executors left."""
+        await asyncio.to_thread(self.executor.adopt_abandoned, max_runs=max_runs)
+
+    async def abort(self, execution: str, reason: str = "aborted by its caller") -> None:
+        """Ask for the end of a run, whichever executor drives it."""
+        await asyncio.to_thread(self.executor.abort, execution, reason)
 
     async def drain(self, grace_s: float = 30.0) -> None:
         """Start nothing more, let attempts in flight end, then close."""

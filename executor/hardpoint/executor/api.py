@@ -13,42 +13,41 @@ import os
 import random
 import shutil
 import tempfile
-import threading
 import time
-from collections.abc import Mapping
-from datetime import UTC, datetime
+import uuid
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
-from hardpoint.core.compiled import from_json
-from hardpoint.core.flatten import flatten
 from hardpoint.core.store import BlobStore
-from hardpoint.core.types.natural import LiteralValues
 from hardpoint.core.workflow import Workflow
 from hardpoint.executor.admission import check_tasks
-from hardpoint.executor.archive.submit import archive_code
+from hardpoint.executor.adoption import MAX_RUNS, Adoption
 from hardpoint.executor.archive.unpack import changed_files
 from hardpoint.executor.builtin import python_plugin
 from hardpoint.executor.clock import SystemClock
+from hardpoint.executor.driving import EngineThread
 from hardpoint.executor.engine.loop import Engine
 from hardpoint.executor.engine.observers import Observers
 from hardpoint.executor.engine.run import Run
 from hardpoint.executor.engine.steps import StepThreads
-from hardpoint.executor.execution import Execution
-from hardpoint.executor.home import JOURNAL_FILE, home_path, make_home
+from hardpoint.executor.execution import Execution, outputs_decoder
+from hardpoint.executor.home import home_path, journal_url, make_home
 from hardpoint.executor.journal.events import RunPhase, Submitted
-from hardpoint.executor.journal.memory import MemoryJournal
+from hardpoint.executor.journal.opening import open_journal
 from hardpoint.executor.journal.protocol import (
     LEASE_S,
-    ExecutionRow,
+    Command,
     Journal,
     JournalDamagedError,
 )
-from hardpoint.executor.owner import is_dead, is_driven, owner_name
+from hardpoint.executor.loading import RunLoader
+from hardpoint.executor.owner import claim, owner_name, undriven
 from hardpoint.executor.pool.pool import WorkerPool
+from hardpoint.executor.submission import Terms, accept, new_execution_id
 from hardpoint.executor.worker.importing import refuse_at_import
-from hardpoint.plugin_api import SINGLE_OUTPUT, UsageError, Wire
+from hardpoint.plugin_api import HardpointError, UsageError, Wire
 from hardpoint.registry import load_registry
 
 logger = logging.getLogger("hardpoint.executor")
@@ -57,7 +56,6 @@ DEFAULT_PROJECT = "default"
 DEFAULT_DOMAIN = "development"
 RECENT = 1_000
 """Runs that `recover` looks at for observers that were told too little."""
-_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 class ExecutionOwnedError(UsageError):
@@ -68,21 +66,8 @@ class ExecutorClosedError(UsageError):
     """The executor takes nothing more."""
 
 
-def new_execution_id(now: float, dice: random.Random) -> str:
-    """An id that sorts by time and is short enough to type.
-
-    >>> new_execution_id(0.0, random.Random(1))
-    '19700101-000000-e52hs'
-    """
-    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S")
-    return f"{stamp}-{''.join(dice.choices(_ALPHABET, k=5))}"
-
-
-def open_journal(home: Path) -> Journal:
-    """The journal of a store on disk."""
-    from hardpoint.executor.journal.sql import SqlJournal  # costs 0.1 s, which `--help` need not pay
-
-    return SqlJournal.at(home / JOURNAL_FILE)
+class AdoptingError(UsageError):
+    """The executor was told twice to take up what others left."""
 
 
 class Executor:
@@ -92,27 +77,37 @@ class Executor:
     `concurrent.futures`. A service that must stop calls `drain()` instead: what is in flight ends, the
     rest stays in the journal, and `recover()` in the next process goes on.
 
+    Any number of executors may share a store, in one process, on one machine, or, with a journal in
+    PostgreSQL, on many that see the same folder. `adopt_abandoned()` makes an executor go on with what
+    another left.
+
     Args:
-        home: The store's folder; default `$HARDPOINT_HOME`, else `./.hardpoint`.
-        journal: `"sqlite"` in the store's folder, `"memory"` for runs that need not survive, or a `Journal`.
+        home: The store's folder; default `$HARDPOINT_HOME`, else `./.hardpoint`. Values and archived code lie
+            in it, so executors on several machines need one that all of them see.
+        journal: `"sqlite"` in the store's folder, `"memory"` for runs that need not survive, the URL of a
+            PostgreSQL database, or a `Journal`; default `$HARDPOINT_JOURNAL`, else `"sqlite"`.
         workers: Processes for Python tasks; default: the number of cores, at least 2.
         project, domain: The tenant that runs are accounted to unless `submit_with` says otherwise.
         plugins: Plugin objects by task type, besides those that are installed. Function-shaped task types
             must be installed: worker processes find them by their entry points.
+        lease_s: Seconds after which others may take up the runs of this executor if it gives no sign of life;
+            a given `Journal` has its own. Clocks of machines that share a store must differ by less than a
+            third of it.
     """
 
     def __init__(
         self,
         home: str | Path | None = None,
         *,
-        journal: Literal["sqlite", "memory"] | Journal = "sqlite",
+        journal: str | Journal = "",
         workers: int | None = None,
         project: str = DEFAULT_PROJECT,
         domain: str = DEFAULT_DOMAIN,
         plugins: Mapping[str, object] | None = None,
+        lease_s: float = LEASE_S,
     ) -> None:
         refuse_at_import()
-        self._temporary = home is None and journal == "memory"
+        self._temporary = home is None and _is_in_memory(journal)
         self.home = make_home(
             Path(tempfile.mkdtemp(prefix="hardpoint-")) if self._temporary else home_path(home, os.environ)
         )
@@ -120,7 +115,9 @@ class Executor:
         self.clock = SystemClock()
         self.store = BlobStore(str(self.home / "blobs"))
         self.registry = load_registry({"python": python_plugin, **(plugins or {})})
-        self.journal = _journal(journal, self.home)
+        self.journal = (
+            open_journal(self.home, journal, lease_s=lease_s) if isinstance(journal, str) else journal
+        )
         self._dice = random.Random()  # noqa: S311 - jitter and readable ids, not secrets
         size = workers or max(2, os.cpu_count() or 1)
         self._pool = WorkerPool(
@@ -139,8 +136,9 @@ class Executor:
             owner=owner_name(),
             adopted=self._observers.attach,
         )
-        self._thread = threading.Thread(target=self._engine.loop, name="hardpoint-engine", daemon=True)
-        self._thread.start()
+        self._loader = RunLoader(self.journal, self.registry)
+        self._adoption: Adoption | None = None
+        self._thread = EngineThread(self._engine)
         self._closed = False
 
     def submit(self, workflow: Workflow[..., Any], /, **inputs: Any) -> Execution:
@@ -175,11 +173,9 @@ class Executor:
         execution_id: str = "",
     ) -> Execution:
         """Start a run with inputs that are encoded already, as the command line has them."""
-        owner = self._engine.owner
-        run = self.enqueue(
-            workflow, wires, project=project, domain=domain, execution_id=execution_id, owner=owner
-        )
-        self._engine.post(lambda: self._engine.adopt(run))
+        terms = self._terms(project, domain, execution_id, owner=self._engine.owner)
+        run = self._accept(workflow, wires, terms)
+        self._thread.give_new(run)
         return Execution(self._engine, run, lambda outputs: workflow.decode_outputs(outputs, self.store))
 
     def enqueue(
@@ -190,30 +186,25 @@ class Executor:
         project: str = "",
         domain: str = "",
         execution_id: str = "",
-        owner: str = "",
-    ) -> Run:
-        """Journal a run with encoded inputs; without an owner, any executor of this store may take it up."""
-        self._check_open()
-        compiled = workflow.compile()
-        check_tasks(self.registry, compiled)
-        code, root = archive_code(workflow.file, workflow.definitions, self.home)
+    ) -> str:
+        """Journal a run with encoded inputs, for any executor of this store that adopts; return its id."""
+        return self._accept(workflow, wires, self._terms(project, domain, execution_id)).id
+
+    def _terms(self, project: str, domain: str, execution_id: str, *, owner: str = "") -> Terms:
         now = self.clock.now()
-        row = ExecutionRow(
-            execution=execution_id or new_execution_id(now, self._dice),
-            workflow=compiled.body.name,
-            digest=compiled.digest,
-            project=project or self.project,
-            domain=domain or self.domain,
-            phase=RunPhase.RUNNING if owner else RunPhase.QUEUED,
-            submitted_at=now,
-            owner=owner,
-            fence=1 if owner else 0,
-            lease_until=now + LEASE_S if owner else 0.0,
-            detached=not owner,
+        return Terms(
+            execution_id or new_execution_id(now, self._dice),
+            project or self.project,
+            domain or self.domain,
+            now,
+            owner,
+            self.journal.lease_s,
         )
-        submitted = Submitted(now, row.workflow, row.digest, wires, code, row.project, row.domain, str(root))
-        self.journal.create(row, compiled.to_json(), [submitted])
-        return Run(row, compiled, flatten(compiled), [submitted])
+
+    def _accept(self, workflow: Workflow[..., Any], wires: dict[str, Wire], terms: Terms) -> Run:
+        self._check_open()
+        check_tasks(self.registry, workflow.compile())
+        return accept(self.journal, self.home, workflow, wires, terms)
 
     def resume(self, execution: str) -> Execution:
         """Go on with a run: one whose engine died, or one that failed or was aborted.
@@ -229,23 +220,27 @@ class Executor:
         row = self.journal.row(execution)
         now = self.clock.now()
         if row.phase is RunPhase.SUCCEEDED:
-            run = self._load(row)
+            run = self._loader.load(row)
             run.future.set_result(run.outcome())
             return self._handle(run)
-        claimed = self.journal.claim(execution, self._engine.owner, now, force=is_dead(row.owner))
+        self._loader.check(row)
+        if row.phase.terminal:
+            # What was asked of it before it ended must not end it again.
+            self.journal.forget([command.id for command in self.journal.commands([execution])])
+        claimed = claim(self.journal, row, self._engine.owner, now)
         if claimed is None:
             raise ExecutionOwnedError(
                 f"Run `{execution}` is driven by `{row.owner}`, "
                 f"whose lease has {row.lease_until - now:.0f} s to go",
                 hint=f"`hardpoint executions abort {execution}` ends it; "
-                f"the lease of a dead owner lapses by itself within {LEASE_S:g} s",
+                "the lease of a dead owner lapses by itself",
             )
         try:
-            run = self._load(claimed)
+            run = self._loader.load(claimed)
         except Exception:
             self.journal.release({execution: claimed.fence})
             raise
-        self._engine.post(lambda: self._engine.adopt(run, resume=True))
+        self._thread.give(run)
         return self._handle(run)
 
     def changed_files(self, execution: str) -> list[str]:
@@ -260,38 +255,69 @@ class Executor:
         return changed_files(submitted.code, self.home, Path(submitted.root))
 
     def recover(self) -> list[Execution]:
-        """Take up every unfinished run of this store that no live executor drives.
+        """Take up, once, every unfinished run of this store that no live executor drives.
 
         A run whose journal is damaged is left alone, with a line in the log. Observers are told what they
         may have missed of recent runs, also of those that have ended.
         """
-        self._observers.catch_up(row.execution for row in self.journal.rows(limit=RECENT))
-        unfinished = [phase for phase in RunPhase if not phase.terminal]
-        now = self.clock.now()
+        self._catch_up()
         handles = []
-        for row in reversed(self.journal.rows(limit=10_000, phases=unfinished)):
-            if not is_driven(row, now):
-                try:
-                    handles.append(self.resume(row.execution))
-                except ExecutionOwnedError:
-                    continue  # another executor of this store was quicker
-                except JournalDamagedError as error:
-                    logger.warning("run %s is left alone: %s", row.execution, error)
+        for row in undriven(self.journal, self.clock.now(), 10_000):
+            try:
+                handles.append(self.resume(row.execution))
+            except ExecutionOwnedError:
+                continue  # another executor of this store was quicker
+            except JournalDamagedError as error:
+                logger.warning("run %s is left alone: %s", row.execution, error)
         return handles
 
-    def _load(self, row: ExecutionRow) -> Run:
-        compiled = from_json(self.journal.workflow(row.digest))
-        return Run(row, compiled, flatten(compiled), self.journal.read(row.execution))
+    def adopt_abandoned(
+        self,
+        *,
+        max_runs: int = MAX_RUNS,
+        taken: Callable[[Execution], None] = lambda execution: None,
+        refused: Callable[[HardpointError], None] = lambda error: logger.warning("%s", error),
+    ) -> None:
+        """From now on, until it is closed, take up queued runs and those that other executors left.
+
+        A run of an executor that was killed is taken up within its lease's time, on the same machine
+        within about a second. Of several executors that see it, one gets it.
+
+        Args:
+            max_runs: With so many runs it takes no more, unless all of them wait for something outside.
+            taken: Called with each run that was taken up, on another thread.
+            refused: Called with what keeps a run from being taken up here; it is tried again later.
+        """
+        self._check_open()
+        if self._adoption is not None:
+            raise AdoptingError("This executor takes up abandoned runs already")
+        self._catch_up()
+        self._adoption = Adoption(
+            self._thread,
+            self.journal,
+            self._loader,
+            self.clock,
+            max_runs=max_runs,
+            taken=lambda run: taken(self._handle(run)),
+            refused=refused,
+        )
+        self._adoption.begin()
+
+    def abort(self, execution: str, reason: str = "aborted by its caller") -> None:
+        """Ask for the end of a run, whichever executor drives it; one that has ended is left as it is.
+
+        Its owner obeys within about half a second; if it has none, whoever takes it up does first of all.
+
+        Raises:
+            ExecutionNotFoundError: There is no such run.
+        """
+        self.journal.send(Command(uuid.uuid4().hex, execution, "abort", {"reason": reason}))
+
+    def _catch_up(self) -> None:
+        self._observers.catch_up(row.execution for row in self.journal.rows(limit=RECENT))
 
     def _handle(self, run: Run) -> Execution:
-        values = LiteralValues(self.store)
-
-        def decode(outputs: dict[str, Any]) -> Any:
-            types = {variable.name: variable.type for variable in run.compiled.interface.outputs}
-            decoded = {name: values.decode(types[name], wire) for name, wire in outputs.items()}
-            return decoded.get(SINGLE_OUTPUT, decoded) if len(decoded) == 1 else decoded
-
-        return Execution(self._engine, run, decode)
+        return Execution(self._engine, run, outputs_decoder(run, self.store))
 
     def _check_open(self) -> None:
         if self._engine.failure is not None:
@@ -299,11 +325,17 @@ class Executor:
         if self._closed:
             raise ExecutorClosedError("This executor is closed", hint="Make a new `Executor`")
 
+    @property
+    def failure(self) -> HardpointError | None:
+        """Why its engine stopped by itself, for instance because the disk is full; None while all is well."""
+        return self._engine.failure
+
     def drain(self, grace_s: float = 30.0) -> None:
         """Start nothing more, let attempts in flight end for at most `grace_s`, then close.
 
         Runs that are not finished stay in the journal, free for the next executor.
         """
+        self._stop_adopting()
         self._engine.post(self._engine.begin_drain)
         deadline = self.clock.monotonic() + grace_s
         while self._engine.alive and self._engine.busy and self.clock.monotonic() < deadline:
@@ -312,6 +344,7 @@ class Executor:
 
     def close(self) -> None:
         """Wait for all runs of this executor, then let go of everything."""
+        self._stop_adopting()
         while self._engine.alive and self._engine.runs and not self._closed:
             for run in list(self._engine.runs.values()):
                 try:
@@ -320,10 +353,16 @@ class Executor:
                     continue
         self._shut_down()
 
+    def _stop_adopting(self) -> None:
+        if self._adoption is not None:
+            self._adoption.end()
+            self._adoption = None
+
     def _shut_down(self) -> None:
         if self._closed:
             return
         self._closed = True
+        self._engine.hurry()
         self._engine.post(self._engine.stop)
         self._thread.join()
         self._pool.close(grace_s=0.0)
@@ -344,14 +383,8 @@ class Executor:
             self.drain(grace_s=0.0)
 
 
-def _journal(journal: Literal["sqlite", "memory"] | Journal, home: Path) -> Journal:
-    match journal:
-        case "sqlite":
-            return open_journal(home)
-        case "memory":
-            return MemoryJournal()
-        case given:
-            return given
+def _is_in_memory(journal: str | Journal) -> bool:
+    return isinstance(journal, str) and journal_url(journal, os.environ) == "memory"
 
 
 def run(workflow: Workflow[..., Any], /, **inputs: Any) -> Any:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import queue
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
+from hardpoint.core.types.natural import LiteralValues
 from hardpoint.executor.engine.run import Journaled, Listener, Outcome, Progress, Run
 from hardpoint.executor.journal.events import RunPhase, fields_of
-from hardpoint.plugin_api import ErrorInfo, HardpointError, JournaledEvent, Wire
+from hardpoint.executor.journal.protocol import Command
+from hardpoint.plugin_api import SINGLE_OUTPUT, ErrorInfo, HardpointError, JournaledEvent, Store, Wire
 
 if TYPE_CHECKING:
     from hardpoint.executor.engine.loop import Engine
@@ -75,8 +78,14 @@ class Execution:
         return self._run.future.done()
 
     def abort(self, reason: str = "aborted by its caller") -> None:
-        """Ask for its end; `outcome` tells when everything in flight has stopped."""
-        self._engine.post(lambda: self._engine.abort(self.id, reason))
+        """Ask for its end, also if another executor drives it by now.
+
+        `outcome` tells when everything in flight has stopped.
+        """
+        if self._run.future.done():
+            self._engine.journal.send(Command(uuid.uuid4().hex, self.id, "abort", {"reason": reason}))
+        else:
+            self._engine.post(lambda: self._engine.abort(self.id, reason))
 
     def listen(self, listener: Listener) -> bool:
         """Let the engine's thread call `listener` with news from now on; False if the run has ended.
@@ -133,6 +142,18 @@ class Execution:
         for item in self.follow():
             if isinstance(item, Journaled):
                 yield from described(self.id, item)
+
+
+def outputs_decoder(run: Run, store: Store) -> Callable[[dict[str, Wire]], Any]:
+    """Makes what `result` returns where the workflow's function is not at hand, only its interface."""
+    values = LiteralValues(store)
+    types = {variable.name: variable.type for variable in run.compiled.interface.outputs}
+
+    def decode(outputs: dict[str, Wire]) -> Any:
+        decoded = {name: values.decode(types[name], wire) for name, wire in outputs.items()}
+        return decoded.get(SINGLE_OUTPUT, decoded) if len(decoded) == 1 else decoded
+
+    return decode
 
 
 def described(execution: str, news: Journaled) -> Iterator[JournaledEvent]:

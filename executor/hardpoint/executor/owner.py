@@ -11,7 +11,7 @@ import os
 import socket
 from pathlib import Path
 
-from hardpoint.executor.journal.protocol import ExecutionRow
+from hardpoint.executor.journal.protocol import ExecutionRow, Journal
 
 _engines = itertools.count(1)
 
@@ -59,3 +59,14 @@ def is_dead(owner: str) -> bool:
 def is_driven(row: ExecutionRow, now: float) -> bool:
     """Whether an executor that may be alive holds the run's lease."""
     return bool(row.owner) and row.lease_until > now and not is_dead(row.owner)
+
+
+def undriven(journal: Journal, now: float, limit: int) -> list[ExecutionRow]:
+    """Unfinished runs that no executor drives which may be alive, the oldest first."""
+    dead = [owner for owner in journal.owners() if is_dead(owner)]
+    return journal.abandoned(now, limit, dead=dead)
+
+
+def claim(journal: Journal, row: ExecutionRow, owner: str, now: float) -> ExecutionRow | None:
+    """Take the lease of a run that nobody drives; None if somebody does, or was quicker."""
+    return journal.claim(row.execution, owner, now, force=is_dead(row.owner), fence=row.fence)

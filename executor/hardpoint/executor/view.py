@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import assert_never
 
@@ -12,12 +13,15 @@ import msgspec
 
 from hardpoint.core.compiled import CompiledWorkflow, from_json
 from hardpoint.core.flatten import flatten
-from hardpoint.executor.api import open_journal
-from hardpoint.executor.engine.state import NodeState, RunState
-from hardpoint.executor.home import JOURNAL_FILE, HomeUnusableError, home_path
+from hardpoint.executor.engine.items import array_id
+from hardpoint.executor.engine.node_run import NodeState
+from hardpoint.executor.engine.run import Run
+from hardpoint.executor.engine.state import RunState
+from hardpoint.executor.home import HomeUnusableError, home_path
 from hardpoint.executor.journal.events import (
     AbortRequested,
     Adopted,
+    ArrayOpened,
     Artifact,
     AttemptCancelled,
     AttemptFailed,
@@ -25,6 +29,7 @@ from hardpoint.executor.journal.events import (
     AttemptStarted,
     AttemptSucceeded,
     CancelRequested,
+    ChunkStarted,
     CreateUnsettled,
     Ended,
     Event,
@@ -32,9 +37,10 @@ from hardpoint.executor.journal.events import (
     JobMoved,
     NodeCached,
     Resumed,
+    RunPhase,
     Submitted,
 )
-from hardpoint.executor.journal.memory import MemoryJournal
+from hardpoint.executor.journal.opening import existing_journal
 from hardpoint.executor.journal.protocol import (
     ExecutionNotFoundError,
     ExecutionRow,
@@ -82,16 +88,34 @@ class RunView:
         row: Its summary.
         compiled: Its workflow.
         events: Everything journaled so far.
+        run: The same after those events, if somebody has applied them already.
+        past: More events are journaled than those.
     """
 
-    def __init__(self, row: ExecutionRow, compiled: CompiledWorkflow, events: Sequence[Event]) -> None:
+    def __init__(
+        self,
+        row: ExecutionRow,
+        compiled: CompiledWorkflow,
+        events: Sequence[Event],
+        run: Run | None = None,
+        *,
+        past: bool = False,
+    ) -> None:
         self.row = row
         self.compiled = compiled
         self.events = events
-        self.state = RunState(row.execution, flatten(compiled))
-        for event in events:
-            self.state.apply(event)
-        self.tries = tries_of(events)
+        self.past = past
+        self.run = run or Run(row, compiled, flatten(compiled), list(events))
+
+    @property
+    def state(self) -> RunState:
+        """Its nodes."""
+        return self.run.state
+
+    @cached_property
+    def tries(self) -> list[Try]:
+        """All its attempts, in the order in which they began."""
+        return tries_of(self.events)
 
 
 @contextmanager
@@ -106,7 +130,7 @@ def existing_store(home: str) -> Iterator[tuple[Path, Journal]]:
         raise HomeUnusableError(
             f"The store `{folder}` is not a folder", hint="Set HARDPOINT_HOME to a folder"
         )
-    journal = open_journal(folder) if (folder / JOURNAL_FILE).exists() else MemoryJournal()
+    journal = existing_journal(folder)
     try:
         yield folder, journal
     finally:
@@ -119,7 +143,16 @@ def load_view(journal: Journal, row: ExecutionRow) -> RunView:
     Raises:
         JournalDamagedError: A part of it cannot be read.
     """
-    return RunView(row, from_json(journal.workflow(row.digest)), journal.read(row.execution))
+    return RunView(row, *read_run(journal, row))
+
+
+def read_run(journal: Journal, row: ExecutionRow) -> tuple[CompiledWorkflow, list[Event]]:
+    """A run's workflow and everything that is journaled about it.
+
+    Raises:
+        JournalDamagedError: A part of it cannot be read.
+    """
+    return from_json(journal.workflow(row.digest)), journal.read(row.execution)
 
 
 def find_row(journal: Journal, text: str) -> ExecutionRow:
@@ -152,6 +185,12 @@ def tries_of(events: Iterable[Event]) -> list[Try]:
     """All attempts and cache hits of a run, in the order in which they began."""
     found: list[Try] = []
     open_at: dict[str, int] = {}
+    made: dict[str, int] = {}
+
+    def begin(node: str, attempt: int, at: float) -> None:
+        made[node] = attempt
+        open_at[node] = len(found)
+        found.append(Try(node, attempt, NodeState.STARTED, at))
 
     def end(node: str, state: NodeState, at: float, **more: object) -> None:
         index = open_at.pop(node, None)
@@ -161,8 +200,10 @@ def tries_of(events: Iterable[Event]) -> list[Try]:
     for event in events:
         match event:
             case AttemptStarted():
-                open_at[event.node] = len(found)
-                found.append(Try(event.node, event.attempt, NodeState.STARTED, event.at))
+                begin(event.node, event.attempt, event.at)
+            case ChunkStarted():
+                for item in items_of(event):
+                    begin(item, made.get(item, 0) + 1, event.at)
             case AttemptSucceeded():
                 artifacts = event.artifacts
                 end(event.node, NodeState.SUCCEEDED, event.at, log=event.log, artifacts=artifacts)
@@ -175,11 +216,22 @@ def tries_of(events: Iterable[Event]) -> list[Try]:
                 found.append(Try(event.node, 0, NodeState.SUCCEEDED, event.at, event.at))
             case AttemptPrepared() | JobCreated() | JobMoved() | CreateUnsettled() | CancelRequested():
                 pass
-            case Submitted() | Adopted() | AbortRequested() | Resumed() | Ended():
+            case ArrayOpened() | Submitted() | Adopted() | AbortRequested() | Resumed() | Ended():
                 pass
             case _:
                 assert_never(event)
     return found
+
+
+def items_of(chunk: ChunkStarted) -> Iterator[str]:
+    """Ids of the items that run as one job.
+
+    >>> list(items_of(ChunkStarted(0.0, "squares#1", "t", ((2, 3), (7, 7)))))
+    ['squares[2]', 'squares[3]', 'squares[7]']
+    """
+    array = array_id(chunk.node)
+    for first, last in chunk.items:
+        yield from (f"{array}[{index}]" for index in range(first, last + 1))
 
 
 def recorded_durations_s(journal: Journal, workflow: str, *, runs_max: int = 5) -> dict[str, float]:
@@ -188,10 +240,36 @@ def recorded_durations_s(journal: Journal, workflow: str, *, runs_max: int = 5) 
     same = [row for row in journal.rows(limit=200) if row.workflow == workflow]
     for row in reversed(same[:runs_max]):
         try:
-            events = journal.read(row.execution)
+            durations.update(_durations_s(journal.read(row.execution)))
         except JournalDamagedError:
             continue
-        for each in tries_of(events):
-            if each.attempt and each.state is NodeState.SUCCEEDED and each.ended_at is not None:
-                durations[each.node] = each.ended_at - each.started_at
     return durations
+
+
+def _durations_s(events: Sequence[Event]) -> dict[str, float]:
+    """Of nodes that ran; of an array node, from when its items were known to the end of the last."""
+    opened = {event.node: event.at for event in events if isinstance(event, ArrayOpened)}
+    durations: dict[str, float] = {}
+    for each in tries_of(events):
+        if each.attempt and each.state is NodeState.SUCCEEDED and each.ended_at is not None:
+            array = array_id(each.node) if each.node.endswith("]") else ""
+            since = opened.get(array, each.started_at)
+            # Attempts come in the order in which they began, and the last to begin need not end last.
+            durations[array or each.node] = max(each.ended_at - since, durations.get(array, 0.0))
+    return durations
+
+
+def row_then(view: RunView) -> ExecutionRow:
+    """A run's summary as it was after the events of a view, when nobody could know the rest."""
+    state = view.state
+    started = next((event.at for event in view.events if isinstance(event, Adopted)), None)
+    return msgspec.structs.replace(
+        view.row,
+        phase=state.phase if started is not None else RunPhase.QUEUED,
+        started_at=started,
+        ended_at=state.ended_at,
+        owner="",
+        outputs=state.outputs,
+        error=state.error,
+        error_node=state.error_node,
+    )

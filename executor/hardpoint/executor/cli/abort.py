@@ -12,7 +12,7 @@ from hardpoint.executor.cli.exit_codes import DONE, FAILED
 from hardpoint.executor.cli.output import patience, say, say_json
 from hardpoint.executor.journal.events import AbortRequested, RunPhase
 from hardpoint.executor.journal.protocol import Append, Command, ExecutionRow, Journal
-from hardpoint.executor.owner import is_dead, is_driven, owner_name
+from hardpoint.executor.owner import claim, is_driven, owner_name
 from hardpoint.executor.view import existing_store, find_row, load_view
 from hardpoint.plugin_api import HardpointError, UsageError
 
@@ -74,15 +74,11 @@ def _abort(folder: Path, journal: Journal, row: ExecutionRow, reason: str) -> Ex
         else:
             time.sleep(LOOK_EVERY_S)
         row = journal.row(row.execution)
-    if asked:
-        # Taken in time, there is none left; a request that came too late must not end a later resume.
-        journal.take([row.execution])
     return row
 
 
 def _drive_to_its_end(folder: Path, journal: Journal, row: ExecutionRow, reason: str) -> None:
     """Nobody drives it: take it over, only to end it, because jobs in flight must be cancelled."""
-    journal.take([row.execution])
     if not _journal_the_request(journal, row, reason):
         return
     executor = Executor(folder)
@@ -96,7 +92,7 @@ def _drive_to_its_end(folder: Path, journal: Journal, row: ExecutionRow, reason:
 
 def _journal_the_request(journal: Journal, row: ExecutionRow, reason: str) -> bool:
     # Before an engine has the run: it would start what is ready while the request is on its way to it.
-    claimed = journal.claim(row.execution, owner_name(), time.time(), force=is_dead(row.owner))
+    claimed = claim(journal, row, owner_name(), time.time())
     if claimed is None:
         return False
     try:

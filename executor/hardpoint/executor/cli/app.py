@@ -165,11 +165,38 @@ def list_(
 
 
 @executions.command(epilog=CODES)
-def show(id: Id, home: Home = "", json: Json = False) -> int:
-    """Show one run: its nodes, inputs, outputs and error."""
+def show(
+    id: Id,
+    node: Annotated[
+        str,
+        typer.Argument(metavar="NODE", help="Only this node, sub-workflow, or item such as `squares[17]`."),
+    ] = "",
+    items: Annotated[bool, typer.Option("--items", help="Tell every item of array nodes.")] = False,
+    home: Home = "",
+    json: Json = False,
+) -> int:
+    """Show one run, or one node of it: inputs, outputs, attempts, error."""
     from hardpoint.executor.cli.show import show_execution
 
-    return show_execution(home, id, as_json=json)
+    return show_execution(home, id, node, items=items, as_json=json)
+
+
+@executions.command(epilog=CODES)
+def replay(
+    id: Id,
+    at: Annotated[
+        int | None, typer.Option("--at", metavar="SEQ", help="As it was after this event; default: the last.")
+    ] = None,
+    home: Home = "",
+    json: Json = False,
+) -> int:
+    """Rebuild a run as it was after any event.
+
+    Checks that this hardpoint decides the same; if it does not, the exit code is 1.
+    """
+    from hardpoint.executor.cli.replay import replay_execution
+
+    return replay_execution(home, id, at, as_json=json)
 
 
 @executions.command(epilog=CODES)
@@ -179,7 +206,10 @@ def events(
     home: Home = "",
     json: Json = False,
 ) -> int:
-    """Print the facts that are journaled about a run; with --follow --json, one object a line."""
+    """Print the facts that are journaled about a run.
+
+    With --follow --json, one object a line.
+    """
     from hardpoint.executor.cli.executions import print_events
 
     return print_events(home, id, follow=follow, as_json=json)
@@ -188,7 +218,7 @@ def events(
 @executions.command(epilog=CODES)
 def logs(
     id: Id,
-    node: Annotated[str, typer.Argument(metavar="NODE", help="Only this node.")] = "",
+    node: Annotated[str, typer.Argument(metavar="NODE", help="Only this node, sub-workflow or item.")] = "",
     attempt: Annotated[
         int | None, typer.Option("--attempt", metavar="N", min=1, help="Only this attempt of each node.")
     ] = None,
@@ -211,7 +241,10 @@ def resume(
     home: Home = "",
     json: Json = False,
 ) -> int:
-    """Go on with a run that was interrupted, failed or was aborted; what succeeded is kept."""
+    """Go on with a run that has not succeeded.
+
+    It was interrupted, failed or was aborted; what succeeded is kept.
+    """
     from hardpoint.executor.cli.run import resume_execution
 
     return resume_execution(id, RunOptions(home=home, workers=workers, json=json), drop_damaged=drop_damaged)
@@ -231,11 +264,24 @@ def abort(
 
 
 @executor.command(epilog=CODES)
-def start(workers: Workers = None, home: Home = "", json: Json = False) -> int:
-    """Take up detached and interrupted runs until SIGTERM or Ctrl-C; then let attempts in flight end."""
+def start(
+    workers: Workers = None,
+    max_runs: Annotated[
+        int,
+        typer.Option(
+            "--max-runs", metavar="N", min=1, help="With so many runs at once, take up no more; default 64."
+        ),
+    ] = 64,
+    home: Home = "",
+    json: Json = False,
+) -> int:
+    """Take up detached and interrupted runs.
+
+    Until SIGTERM or Ctrl-C; then attempts in flight may end.
+    """
     from hardpoint.executor.cli.serve import serve
 
-    return serve(home, workers, as_json=json)
+    return serve(home, workers, max_runs, as_json=json)
 
 
 @plugins.command("list", epilog=CODES)

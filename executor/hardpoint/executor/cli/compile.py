@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from hardpoint.core.flatten import flatten
 from hardpoint.core.mermaid import to_mermaid
+from hardpoint.executor.cli.arrays import mapped_words
 from hardpoint.executor.cli.exit_codes import DONE
 from hardpoint.executor.cli.flows import open_workflow
 from hardpoint.executor.cli.output import say, say_json
@@ -30,7 +34,9 @@ def compile_to(file: str, name: str, output: str, *, as_json: bool) -> int:
         as_json: Print the summary as JSON.
     """
     compiled = open_workflow(file, name, "compile").compile()
-    count = len(flatten(compiled).nodes)
+    nodes = flatten(compiled).nodes
+    count = len(nodes)
+    mapped = {id: node.map for id, node in nodes.items() if node.map is not None}
     if output == STDOUT:
         say(compiled.to_json().decode())
     elif output:
@@ -38,11 +44,13 @@ def compile_to(file: str, name: str, output: str, *, as_json: bool) -> int:
     stream = sys.stderr if output == STDOUT else sys.stdout
     if as_json:
         if output != STDOUT:
-            told = {"workflow": compiled.body.name, "digest": compiled.digest, "nodes": count}
-            say_json({**told, "tasks": len(compiled.tasks), "output": output or None})
+            told: dict[str, Any] = {"workflow": compiled.body.name, "digest": compiled.digest, "nodes": count}
+            how = {id: msgspec.to_builtins(each) for id, each in mapped.items()}
+            say_json({**told, "tasks": len(compiled.tasks), "map": how, "output": output or None})
         return DONE
     where = f" → {output}" if output and output != STDOUT else ""
     say(f"{compiled.body.name}: {plural(count, 'node')}, digest {compiled.digest}{where}", to=stream)
+    say(*(f"  {id} maps {mapped_words(each)}" for id, each in mapped.items()), to=stream)
     return DONE
 
 

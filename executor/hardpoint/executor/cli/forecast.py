@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -10,12 +10,14 @@ import msgspec
 from hardpoint.core.binding import resolve
 from hardpoint.core.compiled import CompiledWorkflow
 from hardpoint.core.flatten import FlatGraph, FlatNode
+from hardpoint.core.mapped_types import with_missing
 from hardpoint.executor.engine.cache import cache_key
 from hardpoint.executor.journal.protocol import Journal
 from hardpoint.plugin_api import HardpointError, Wire
 
 OFF = "off"
 HIT = "hit"
+PARTLY = "partly"
 MISS = "miss"
 UNKNOWN = "unknown"
 
@@ -42,6 +44,8 @@ def cache_states(
 ) -> dict[str, str]:
     """By node: `off`, `hit`, `miss`, or `unknown` where its inputs depend on what must run first.
 
+    Of a node that maps over lists: `partly` if some of its items are there.
+
     Args:
         compiled, graph: The workflow.
         inputs: Those that are known.
@@ -50,15 +54,16 @@ def cache_states(
     """
     outputs: dict[str, dict[str, Wire]] = {}
     states: dict[str, str] = {}
-    asked: dict[str, str] = {}
+    asked: dict[str, list[str]] = {}
 
     # As rarely as the graph allows: a query for each node of a large one would take seconds.
     def ask() -> None:
-        found = journal.cached(list(set(asked.values())))
-        for id, key in asked.items():
-            states[id] = HIT if key in found else MISS
-            if key in found:
-                outputs[id] = found[key].outputs
+        found = journal.cached(list({key for keys in asked.values() for key in keys}))
+        for id, keys in asked.items():
+            hits = sum(key in found for key in keys)
+            states[id] = HIT if hits == len(keys) else PARTLY if hits else MISS
+            if states[id] == HIT:
+                outputs[id] = _outputs(compiled, graph.nodes[id], [found[key].outputs for key in keys])
         asked.clear()
 
     for node in graph.nodes.values():
@@ -69,7 +74,7 @@ def cache_states(
             ask()
         states[node.id] = UNKNOWN
         if (wires := _known_inputs(node, inputs, outputs)) is not None:
-            asked[node.id] = cache_key(spec, wires, project, domain)
+            asked[node.id] = [cache_key(spec, each, project, domain) for each in _calls(node, wires)]
     ask()
     return states
 
@@ -81,6 +86,27 @@ def _known_inputs(
         return {name: resolve(binding, inputs, outputs.__getitem__) for name, binding in node.inputs}
     except (KeyError, HardpointError):
         return None
+
+
+def _calls(node: FlatNode, wires: dict[str, Any]) -> list[dict[str, Any]]:
+    """The inputs of each attempt: of the node, or of the items of a mapped one."""
+    if node.map is None:
+        return [wires]
+    same = {name: wire for name, wire in wires.items() if name not in node.map.over}
+    lists = [wires[name] for name in node.map.over]
+    # Lists that differ in length are an error of the run, not of its plan.
+    return [{**same, **dict(zip(node.map.over, items, strict=True))} for items in zip(*lists, strict=False)]
+
+
+def _outputs(compiled: CompiledWorkflow, node: FlatNode, found: Sequence[dict[str, Wire]]) -> dict[str, Wire]:
+    if node.map is None:
+        return found[0]
+    lists: dict[str, Wire] = {}
+    for variable in compiled.tasks[node.spec_key].interface.outputs:
+        wires = [outputs[variable.name] for outputs in found]
+        tolerant = node.map.tolerant
+        lists[variable.name] = with_missing(variable.type, wires, [False] * len(wires)) if tolerant else wires
+    return lists
 
 
 def longest_chain(graph: FlatGraph, durations_s: Mapping[str, float]) -> Chain:

@@ -7,20 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hardpoint.core.compile_errors import did_you_mean
 from hardpoint.executor.cli.exit_codes import DONE
+from hardpoint.executor.cli.nodes import named_by, tries_at
 from hardpoint.executor.cli.output import say, say_json
-from hardpoint.executor.engine.state import NodeState
+from hardpoint.executor.engine.node_run import NodeState
 from hardpoint.executor.pool.messages import LogSpan
-from hardpoint.executor.view import RunView, Try, existing_store, find_row, load_view
-from hardpoint.plugin_api import UsageError
+from hardpoint.executor.view import Try, existing_store, find_row, load_view
 
 CHUNK_BYTES = 1 << 20
 LOGS = "logs"
-
-
-class UnknownNodeError(UsageError):
-    """The run has no node of that name."""
 
 
 class Stream(NamedTuple):
@@ -38,13 +33,14 @@ def print_logs(home: str, text: str, node: str, attempt: int | None, *, as_json:
     Args:
         home: As typed.
         text: The run's id, or an abbreviation.
-        node: Only this one, or a sub-workflow with all its nodes; empty: all.
+        node: Only this node, item, or sub-workflow with all its nodes; empty: all.
         attempt: Only this attempt of each node.
         as_json: Print an array with one object for each attempt.
     """
     with existing_store(home) as (folder, journal):
         view = load_view(journal, find_row(journal, text))
-    tries = [each for each in _of_node(view, node) if each.attempt and attempt in (None, each.attempt)]
+    found = tries_at(view, named_by(view, node)) if node else view.tries
+    tries = [each for each in found if each.attempt and attempt in (None, each.attempt)]
     if as_json:
         say_json([_as_json(each, folder) for each in tries])
         return DONE
@@ -62,20 +58,6 @@ def print_logs(home: str, text: str, node: str, attempt: int | None, *, as_json:
         silent = "printed anything" if tries else "has started (what comes from the cache prints nothing)"
         say(f"No attempt{which} in run `{view.row.execution}` {silent}")
     return DONE
-
-
-def _of_node(view: RunView, node: str) -> list[Try]:
-    if not node:
-        return view.tries
-    nodes = view.state.nodes
-    if node not in nodes and not any(id.startswith(f"{node}.") for id in nodes):
-        raise UnknownNodeError(
-            f"Run `{view.row.execution}` has no node `{node}`",
-            hint=did_you_mean(
-                node, nodes, f"`hardpoint executions show {view.row.execution}` lists its nodes"
-            ),
-        )
-    return [each for each in view.tries if each.node == node or each.node.startswith(f"{node}.")]
 
 
 def _streams(log: LogSpan | None, folder: Path) -> Iterator[Stream]:
@@ -106,6 +88,22 @@ def _copy(stream: Stream) -> None:
         return
     sys.stdout.buffer.write(b"" if last.endswith(b"\n") else b"\n")
     sys.stdout.buffer.flush()
+
+
+def copy_log(each: Try, folder: Path, bytes_max: int, command: str) -> None:
+    """Print the end of what one attempt wrote.
+
+    Args:
+        each: The attempt.
+        folder: The store.
+        bytes_max: Of each stream, at most so much.
+        command: What prints all of it.
+    """
+    for stream in _streams(each.log, folder):
+        cut = max(stream.begin, stream.end - bytes_max)
+        said = f"; all of it: `{command}`" if cut > stream.begin else ""
+        say("", f"── attempt {each.attempt}, {stream.name}{said}")
+        _copy(stream._replace(begin=cut))
 
 
 def _as_json(each: Try, folder: Path) -> dict[str, Any]:

@@ -27,6 +27,7 @@ _COLOURS = {
     "BACKOFF": "yellow",
     "STARTED": "cyan",
     "RUNNING": "cyan",
+    "MAPPING": "cyan",
 }
 
 

@@ -8,14 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from hardpoint.core.compiled import CompiledWorkflow
 from hardpoint.core.flatten import FlatGraph, flatten
 from hardpoint.core.store import BlobStore
 from hardpoint.core.workflow import Workflow
 from hardpoint.executor.api import DEFAULT_DOMAIN, DEFAULT_PROJECT
+from hardpoint.executor.cli.arrays import mapped_words
 from hardpoint.executor.cli.exit_codes import DONE
 from hardpoint.executor.cli.flows import open_workflow, quiet_logs
-from hardpoint.executor.cli.forecast import HIT, MISS, UNKNOWN, Chain, cache_states, longest_chain
+from hardpoint.executor.cli.forecast import HIT, MISS, PARTLY, UNKNOWN, Chain, cache_states, longest_chain
 from hardpoint.executor.cli.inputs import help_lines, read_inputs
 from hardpoint.executor.cli.options import RunOptions
 from hardpoint.executor.cli.output import patience, say, say_json, table
@@ -58,7 +61,7 @@ def print_plan(words: Sequence[str], options: RunOptions) -> int:
     if options.json:
         say_json(_as_json(compiled, rows, chain))
     else:
-        _print_table(compiled, rows, chain)
+        _print_table(compiled, graph, rows, chain)
     return DONE
 
 
@@ -84,11 +87,20 @@ def _rows(
             "attempts": spec.retry.attempts,
             "timeout_s": spec.timeout_s,
             "queue_timeout_s": spec.queue_timeout_s,
+            "deadline_s": spec.deadline_s,
         }
         resources = _resources(spec)
         upstream = list(node.upstream)
         rows.append(
-            {**row, "upstream": upstream, "pools": pools, **resources, **limits, "cache": cached[node.id]}
+            {
+                **row,
+                "map": msgspec.to_builtins(node.map),
+                "upstream": upstream,
+                "pools": pools,
+                **resources,
+                **limits,
+                "cache": cached[node.id],
+            }
         )
     return rows
 
@@ -111,26 +123,32 @@ def _as_json(compiled: CompiledWorkflow, rows: list[dict[str, Any]], chain: Chai
     }
 
 
-def _print_table(compiled: CompiledWorkflow, rows: list[dict[str, Any]], chain: Chain) -> None:
+def _print_table(
+    compiled: CompiledWorkflow, graph: FlatGraph, rows: list[dict[str, Any]], chain: Chain
+) -> None:
     say(f"{compiled.body.name}: {plural(len(rows), 'node')}, digest {compiled.digest[:12]}")
     if not rows:
         return
     say("")
     headers = ["NODE", "TASK", "PLUGIN", "POOLS", "ATTEMPTS", "TIMEOUT", "CACHE"]
     table(headers, [_cells(row) for row in rows])
+    mapped = [(node.id, mapped_words(node.map)) for node in graph.nodes.values() if node.map is not None]
+    if mapped:
+        say("", "Mapped", *(f"  {id} {words}" for id, words in mapped))
     known = f", {duration(chain.duration_s)} as in earlier runs" if chain.duration_s is not None else ""
     say("", f"Longest chain: {' → '.join(chain.nodes)} ({plural(len(chain.nodes), 'node')}{known})")
-    counts = {state: sum(row["cache"] == state for row in rows) for state in (HIT, MISS, UNKNOWN)}
+    counts = {state: sum(row["cache"] == state for row in rows) for state in (HIT, PARTLY, MISS, UNKNOWN)}
     if any(counts.values()):
         why = " (their inputs depend on what must run first)" if counts[UNKNOWN] else ""
-        say(f"Cache: {', '.join(f'{count} {state}' for state, count in counts.items())}{why}")
+        told = [f"{count} {state}" for state, count in counts.items() if count or state != PARTLY]
+        say(f"Cache: {', '.join(told)}{why}")
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
     plugin = f"{row['type']} ({row['plugin']})"
     pools = ", ".join(row["pools"])
     return [
-        row["node"],
+        row["node"] + (" ×n" if row["map"] else ""),
         row["task"],
         plugin,
         pools,

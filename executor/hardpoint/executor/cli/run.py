@@ -57,7 +57,7 @@ def run_workflow(words: Sequence[str], options: RunOptions) -> int:
         wires = read_inputs(workflow.interface, parsed, store)
     with _executor(options) as executor:
         if options.detach:
-            _print_detached(executor.enqueue(workflow, wires).id, options)
+            _print_detached(executor.enqueue(workflow, wires), options)
             return DONE
         execution = executor.submit_wires(workflow, wires)
         return _drive(executor, execution, Watched(execution.id, flatten(workflow.compile())), options)

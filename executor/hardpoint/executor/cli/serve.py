@@ -19,14 +19,13 @@ from hardpoint.executor.cli.output import patience, say, say_json
 from hardpoint.executor.cli.wording import time_of_day
 from hardpoint.executor.engine.run import Outcome
 from hardpoint.executor.execution import Execution
-from hardpoint.executor.journal.protocol import LeaseLostError
 from hardpoint.plugin_api import HardpointError
 
 LOOK_EVERY_S = 1.0
 GRACE_S = 30.0
 
 
-def serve(home: str, workers: int | None, *, as_json: bool) -> int:
+def serve(home: str, workers: int | None, max_runs: int, *, as_json: bool) -> int:
     """Run detached and interrupted runs until SIGTERM or SIGINT; then let attempts in flight end."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(message)s")
     stopping = threading.Event()
@@ -37,48 +36,45 @@ def serve(home: str, workers: int | None, *, as_json: bool) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     executor = Executor(home or None, workers=workers)
-    server = _Server(executor, as_json=as_json)
+    server = _Server(as_json=as_json)
     server.tell(f"Executor on `{executor.home}`; SIGTERM or Ctrl-C stops it", {"home": str(executor.home)})
     try:
-        while not stopping.is_set() and not server.broken:
-            server.look()
-            stopping.wait(LOOK_EVERY_S)
+        executor.adopt_abandoned(max_runs=max_runs, taken=server.taken, refused=server.refused)
+        while executor.failure is None and not stopping.wait(LOOK_EVERY_S):
+            pass
     finally:
         with patience(f"waiting at most {GRACE_S:g} s for attempts in flight"):
             executor.drain(GRACE_S)
         server.tell("Executor stopped; unfinished runs wait for the next one", {"stopped": True})
-    return FAILED if server.broken else DONE
+    if executor.failure is not None:
+        # Whoever supervises this process may start it again.
+        server.refused(executor.failure)
+        return FAILED
+    return DONE
 
 
 class _Server:
-    def __init__(self, executor: Executor, *, as_json: bool) -> None:
-        self._executor = executor
+    def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
         self._said: set[str] = set()
         self._lock = threading.Lock()
-        self.broken = False
 
-    def look(self) -> None:
-        """Take up what is there; a run that cannot be read is reported once and left alone."""
-        try:
-            for execution in self._executor.recover():
-                self.tell(f"Run `{execution.id}` taken up", {"execution": execution.id, "phase": "RUNNING"})
-                execution.future.add_done_callback(functools.partial(self._ended, execution))
-        except HardpointError as error:
-            self._refused(error)
+    def taken(self, execution: Execution) -> None:
+        """Tell of a run, now and when it ends."""
+        self.tell(f"Run `{execution.id}` taken up", {"execution": execution.id, "phase": "RUNNING"})
+        execution.future.add_done_callback(functools.partial(self._ended, execution))
 
     def _ended(self, execution: Execution, future: Future[Outcome]) -> None:
         try:
             outcome = future.result()
         except HardpointError as error:
-            self._refused(error)
-            # Any other error is the engine's own end; whoever supervises this process may start it again.
-            self.broken = self.broken or not isinstance(error, LeaseLostError)
+            self.refused(error)
             return
         if outcome.phase.terminal:
             self.tell(f"Run `{outcome.execution}` {outcome.phase.value}", answer_of(outcome))
 
-    def _refused(self, error: HardpointError) -> None:
+    def refused(self, error: HardpointError) -> None:
+        """Report once what keeps a run from going on; it is left alone."""
         if error.message not in self._said:
             self._said.add(error.message)
             say(str(error), to=sys.stderr)

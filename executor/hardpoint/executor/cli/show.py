@@ -6,44 +6,87 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from hardpoint.executor.cli.arrays import array_words
 from hardpoint.executor.cli.executions import summary_of, took_s
 from hardpoint.executor.cli.exit_codes import DONE
-from hardpoint.executor.cli.failures import of_info
+from hardpoint.executor.cli.nodes import Named, named_by
+from hardpoint.executor.cli.options import RunOptions
 from hardpoint.executor.cli.output import say, say_json, table
+from hardpoint.executor.cli.show_node import (
+    node_json,
+    print_error,
+    print_item,
+    print_node,
+    say_values,
+    unit_json,
+)
 from hardpoint.executor.cli.watching import ran_s, word_for
-from hardpoint.executor.cli.wording import day_and_time, duration, iso, place, plural, value
-from hardpoint.executor.engine.state import NodeRun
+from hardpoint.executor.cli.wording import day_and_time, duration, place, plural
+from hardpoint.executor.engine.node_run import NodeRun
 from hardpoint.executor.owner import is_driven
 from hardpoint.executor.view import RunView, Try, existing_store, find_row, load_view
 
 
-def show_execution(home: str, text: str, *, as_json: bool) -> int:
-    """Print one run."""
-    with existing_store(home) as (_, journal):
+def show_execution(home: str, text: str, node: str, *, items: bool, as_json: bool) -> int:
+    """Print one run, or one node of it.
+
+    Args:
+        home: As typed.
+        text: The run's id, or an abbreviation.
+        node: Only this node, sub-workflow or item; empty: the run.
+        items: Tell each item of array nodes.
+        as_json: Print one object.
+    """
+    with existing_store(home) as (folder, journal):
         view = load_view(journal, find_row(journal, text))
-    now = time.time()
-    if as_json:
-        say_json(_as_json(view, now))
+    now, options = time.time(), RunOptions(home=home)
+    if not node:
+        if as_json:
+            say_json(run_json(view, now, items=items))
+        else:
+            print_run(view, now)
         return DONE
-    say(*_heading(view, now))
-    rows = [_cells(view, node, now) for node in view.state.nodes.values()]
-    if rows:
-        say("")
-        table(["NODE", "TASK", "STATE", "ATTEMPTS", "TOOK", "REMARK"], rows, states=2)
-    _say_values("Inputs", view.state.inputs)
-    _say_values("Outputs", view.row.outputs)
-    _say_values(
-        "Artifacts", {f"{node}, {title}": shown for node, title, shown in _artifacts(view)}, plain=True
-    )
-    if view.row.error is not None:
-        error = view.row.error
-        where = f" at node `{view.row.error_node}`" if view.row.error_node else ""
-        say("", f"Error{where}: {error.code}: {error.message}")
-        if error.traceback:
-            say("", error.traceback.rstrip())
-        if error.hint:
-            say("", f"hint: {error.hint}")
+    named = named_by(view, node)
+    if as_json:
+        say_json(_named_json(view, named, node, now, items=items))
+    elif named.item is not None:
+        print_item(view, named.nodes[0], named.item, folder, options)
+    elif named.nodes == [node]:
+        print_node(view, node, now, options, items=items)
+    else:
+        _print_nodes(view, named.nodes, now)
     return DONE
+
+
+def _named_json(view: RunView, named: Named, text: str, now: float, *, items: bool) -> Any:
+    """One object; of a sub-workflow, a list of its nodes."""
+    if named.item is not None or named.nodes == [text]:
+        return unit_json(view, named, now, items=items)
+    return [unit_json(view, Named([id]), now, items=items) for id in named.nodes]
+
+
+def print_run(view: RunView, now: float) -> None:
+    """Print a run as it stands in its view.
+
+    Args:
+        view: The run, now or at an earlier time.
+        now: The time to tell durations by; seconds since the epoch.
+    """
+    say(*_heading(view, now))
+    if view.state.nodes:
+        say("")
+        _print_nodes(view, list(view.state.nodes), now)
+    say_values("Inputs", view.state.inputs)
+    say_values("Outputs", view.row.outputs)
+    artifacts = {f"{node}, {title}": shown for node, title, shown in _artifacts(view)}
+    say_values("Artifacts", artifacts, plain=True)
+    if view.row.error is not None:
+        print_error(view.row.error, view.row.error_node)
+
+
+def _print_nodes(view: RunView, ids: list[str], now: float) -> None:
+    rows = [_cells(view, view.state.nodes[id], now) for id in ids]
+    table(["NODE", "TASK", "STATE", "ATTEMPTS", "TOOK", "REMARK"], rows, states=2)
 
 
 def _heading(view: RunView, now: float) -> Iterator[str]:
@@ -54,6 +97,8 @@ def _heading(view: RunView, now: float) -> Iterator[str]:
     yield f"Phase     {row.phase.value}" + (f" after {took}" if took and row.phase.terminal else "")
     yield f"Tenant    {row.project}/{row.domain}"
     yield f"Started   {day_and_time(row.started_at) or 'not yet'}"
+    if view.past:
+        return
     if not row.phase.terminal and not is_driven(row, now):
         yield f"Owner     none; `hardpoint executions resume {row.execution}` goes on with it"
     elif row.owner:
@@ -69,8 +114,11 @@ def _cells(view: RunView, node: NodeRun, now: float) -> list[str]:
 def _remark(node: NodeRun) -> str:
     if node.cached_from:
         return f"from run {node.cached_from}"
-    if node.error is not None:
-        return f"{node.error.code}: {node.error.message}".partition("\n")[0]
+    error = f"{node.error.code}: {node.error.message}".partition("\n")[0] if node.error else ""
+    if node.array is not None:
+        return "  ".join(part for part in (array_words(node.array), error) if part)
+    if error:
+        return error
     job = f"job {node.job.id}" if node.job else ""
     links = " ".join(node.links.values())
     return "  ".join(part for part in (job, node.reason, links) if part)
@@ -82,50 +130,21 @@ def _artifacts(view: RunView) -> Iterator[tuple[str, str, str]]:
             yield each.node, artifact.title, place(artifact.reference)
 
 
-def _say_values(title: str, values: dict[str, Any], *, plain: bool = False) -> None:
-    if values:
-        say("", title)
-        say(*(f"  {name} = {each if plain else value(each)}" for name, each in values.items()))
+def run_json(view: RunView, now: float, *, items: bool) -> dict[str, Any]:
+    """A run with its nodes, for programs.
 
-
-def _as_json(view: RunView, now: float) -> dict[str, Any]:
+    Args:
+        view: The run, now or at an earlier time.
+        now: The time to tell durations by; seconds since the epoch.
+        items: Tell each item of array nodes.
+    """
     tries: dict[str, list[Try]] = {}
     for each in view.tries:
         tries.setdefault(each.node, []).append(each)
-    nodes = [_node_json(view, node, tries.get(node.id, []), now) for node in view.state.nodes.values()]
+    ids = list(view.state.nodes)
     return {
         **summary_of(view.row, now),
         "owner": view.row.owner or None,
         "inputs": view.state.inputs,
-        "nodes": nodes,
-    }
-
-
-def _node_json(view: RunView, node: NodeRun, tries: list[Try], now: float) -> dict[str, Any]:
-    return {
-        "node": node.id,
-        "task": view.state.graph.nodes[node.id].spec_key,
-        "state": node.state.value,
-        "cached_from": node.cached_from or None,
-        "attempt": node.attempt,
-        "started": iso(node.started_at),
-        "ended": iso(node.ended_at),
-        "duration_s": ran_s(node, now),
-        "error": of_info(node.error) if node.error else None,
-        "job": node.job.id if node.job else None,
-        "links": node.links,
-        "outputs": node.outputs,
-        "attempts": [_try_json(each) for each in tries if each.attempt],
-    }
-
-
-def _try_json(each: Try) -> dict[str, Any]:
-    return {
-        "attempt": each.attempt,
-        "state": each.state.value,
-        "started": iso(each.started_at),
-        "ended": iso(each.ended_at),
-        "duration_s": None if each.ended_at is None else each.ended_at - each.started_at,
-        "error": of_info(each.error) if each.error else None,
-        "artifacts": [{"title": one.title, "path": one.reference.uri} for one in each.artifacts],
+        "nodes": [node_json(view, id, now, items=items, tries=tries.get(id, [])) for id in ids],
     }

@@ -11,11 +11,12 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
+from hardpoint.executor.cli.arrays import array_words
 from hardpoint.executor.cli.output import colour_of
 from hardpoint.executor.cli.watching import Watched, ran_s, word_for
 from hardpoint.executor.cli.wording import duration
+from hardpoint.executor.engine.node_run import NodeRun, NodeState
 from hardpoint.executor.engine.run import Journaled, Progress
-from hardpoint.executor.engine.state import NodeRun, NodeState
 
 REFRESHES_PER_S = 6
 _RANK = {
@@ -23,6 +24,7 @@ _RANK = {
     NodeState.RUNNING: 1,
     NodeState.STARTED: 1,
     NodeState.BACKOFF: 1,
+    NodeState.MAPPING: 1,
     NodeState.CANCELLED: 2,
     NodeState.SUCCEEDED: 3,
     NodeState.READY: 4,
@@ -142,7 +144,8 @@ def _node_line(node: NodeRun, watched: Watched, now: float, width: int) -> Text:
         parts.append(f"again in {duration(max(0.0, node.retry_at - now))}")
     elif (seconds := ran_s(node, now)) is not None:
         parts.append(duration(seconds))
-    parts += [each for each in (watched.note(node.id), _remark(node)) if each]
+    items = array_words(node.array) if node.array is not None else ""
+    parts += [each for each in (items, watched.note(node.id), _remark(node)) if each]
     line.append("  " + "  ".join(parts))
     return line
 

@@ -6,32 +6,18 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import IO, Protocol, assert_never
+from typing import IO, Protocol
 
 from hardpoint.core.flatten import FlatGraph
+from hardpoint.executor.cli.arrays import array_words
+from hardpoint.executor.cli.changes import ItemFailures, changes_of
 from hardpoint.executor.cli.output import say
 from hardpoint.executor.cli.wording import duration, plural, time_of_day
+from hardpoint.executor.engine.node_run import NodeRun, NodeState
 from hardpoint.executor.engine.run import Journaled, Progress
-from hardpoint.executor.engine.state import NodeRun, RunState
+from hardpoint.executor.engine.state import RunState
 from hardpoint.executor.execution import Execution
-from hardpoint.executor.journal.events import (
-    AbortRequested,
-    Adopted,
-    AttemptCancelled,
-    AttemptFailed,
-    AttemptPrepared,
-    AttemptStarted,
-    AttemptSucceeded,
-    CancelRequested,
-    CreateUnsettled,
-    Ended,
-    Event,
-    JobCreated,
-    JobMoved,
-    NodeCached,
-    Resumed,
-    Submitted,
-)
+from hardpoint.executor.journal.events import AttemptFailed, AttemptStarted, AttemptSucceeded, Event
 from hardpoint.plugin_api import HardpointError
 
 JOIN_S = 5.0
@@ -59,7 +45,7 @@ class Watched:
             return
         for event in item.events:
             self.state.apply(event)
-            if isinstance(event, AttemptStarted):
+            if isinstance(event, AttemptStarted | AttemptSucceeded | AttemptFailed) and self.notes:
                 self.notes.pop(event.node, None)
             if event.at >= self.since:
                 yield event
@@ -67,7 +53,8 @@ class Watched:
     def note(self, node: str) -> str:
         """What an attempt in flight says of its progress; empty if nothing."""
         said = self.notes.get(node)
-        if said is None or not self.state.nodes[node].state.in_flight:
+        unit = self.state.find(node) if said is not None else None
+        if said is None or unit is None or not unit.state.in_flight:
             return ""
         parts = [f"{said.done:g} of {said.total:g}"] if said.total else []
         return ", ".join(parts + ([said.note] if said.note else []))
@@ -142,6 +129,7 @@ class LinePrinter:
         self._now = now
         self._remind_s = remind_s
         self._width = min(NAME_MAX, max(map(len, watched.state.nodes), default=0))
+        self._told = ItemFailures()
         self._ended = threading.Event()
         self._said_at = now()
         self._reminder = threading.Thread(target=self._remind, daemon=True)
@@ -153,7 +141,7 @@ class LinePrinter:
     def take(self, item: Journaled | Progress) -> None:
         """See `Printer`."""
         for event in self._watched.take(item):
-            for node, word, more in changes_of(event, self._watched.state):
+            for node, word, more in changes_of(event, self._watched.state, self._told):
                 self._line(event.at, f"{node:<{self._width}}  {word:<9}  {more}")
 
     def remark(self, text: str) -> None:
@@ -174,59 +162,19 @@ class LinePrinter:
             if self._now() < self._said_at + self._remind_s:
                 continue
             with suppress(BrokenPipeError):
-                self._line(self._now(), f"{self._watched.progress()}; {self._in_flight()}")
+                self._line(self._now(), f"{self._watched.progress()}; {self.in_flight()}")
 
-    def _in_flight(self) -> str:
+    def in_flight(self) -> str:
+        """What is going on now, in half a line."""
         state, now = self._watched.state, self._now()
-        shown = []
-        for id in list(state.in_flight)[:3]:
+        arrays = [node for node in state.nodes.values() if node.state is NodeState.MAPPING]
+        shown = [f"{node.id} {array_words(node.array)}" for node in arrays if node.array is not None]
+        alone = [id for id in tuple(state.in_flight) if id in state.nodes]
+        for id in alone[:3]:
             note = self._watched.note(id)
             shown.append(f"{id} for {duration(ran_s(state.nodes[id], now))}" + (f" ({note})" if note else ""))
-        more = len(state.in_flight) - len(shown)
+        more = len(alone) - len(alone[:3])
         return ", ".join(shown or ["nothing in flight"]) + (f" and {more} more" if more > 0 else "")
-
-
-def changes_of(event: Event, state: RunState) -> Iterator[tuple[str, str, str]]:
-    """What an event changed, as node, word and detail; the state has taken it in already."""
-    match event:
-        case AttemptStarted():
-            yield event.node, "STARTED", f"attempt {event.attempt}" if event.attempt > 1 else ""
-        case AttemptSucceeded():
-            yield event.node, "SUCCEEDED", _after(state.nodes[event.node], event.at)
-        case NodeCached():
-            yield event.node, "CACHED", f"from run {event.execution}"
-        case AttemptFailed():
-            yield event.node, _failed_word(event), _failure(event)
-        case JobCreated():
-            yield event.node, "RUNNING", f"job {event.job.id}"
-        case JobMoved():
-            yield event.node, "RUNNING", f"job {event.phase.value.lower()} {event.reason}".rstrip()
-        case CreateUnsettled():
-            yield event.node, "STARTED", f"waits for its service: {event.error.message}"
-        case AttemptCancelled():
-            yield event.node, "CANCELLED", _after(state.nodes[event.node], event.at)
-        case AbortRequested():
-            yield "", "ABORTING", event.reason
-        case AttemptPrepared() | CancelRequested() | Submitted() | Adopted() | Resumed() | Ended():
-            pass
-        case _:
-            assert_never(event)
-
-
-def _after(node: NodeRun, at: float) -> str:
-    return f"after {duration(at - node.started_at)}" if node.started_at is not None else ""
-
-
-def _failed_word(event: AttemptFailed) -> str:
-    return "FAILED" if event.retry_at is None else "BACKOFF"
-
-
-def _failure(event: AttemptFailed) -> str:
-    first_line = event.error.message.partition("\n")[0]
-    again = ""
-    if event.retry_at is not None:
-        again = f"; attempt {event.attempt + 1} in {duration(max(0.0, event.retry_at - event.at))}"
-    return f"attempt {event.attempt}: {event.error.code}: {first_line}{again}"
 
 
 def show_while_it_runs(execution: Execution, printer: Printer) -> threading.Thread:

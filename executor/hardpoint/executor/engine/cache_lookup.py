@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from hardpoint.executor.engine.cache import cache_key
 from hardpoint.executor.engine.desk import Desk
+from hardpoint.executor.engine.node_run import NodeRun
+from hardpoint.executor.engine.patience import Patience
 from hardpoint.executor.engine.run import Run
-from hardpoint.executor.engine.state import NodeRun
 from hardpoint.executor.journal.events import NodeCached
 from hardpoint.executor.journal.protocol import Journal
 
@@ -22,12 +23,16 @@ class CacheLookup:
         desk: Where a hit becomes an event.
         journal: Keeps the outputs.
         dispatch: Where a node goes that was not found.
+        patience: For a database that is away.
     """
 
-    def __init__(self, desk: Desk, journal: Journal, dispatch: Callable[[Run, NodeRun], None]) -> None:
+    def __init__(
+        self, desk: Desk, journal: Journal, dispatch: Callable[[Run, NodeRun], None], patience: Patience
+    ) -> None:
         self._desk = desk
         self._journal = journal
         self._dispatch = dispatch
+        self._patience = patience
         self._waiting: deque[tuple[Run, NodeRun]] = deque()
         self._keys: dict[tuple[str, str], str] = {}
 
@@ -52,7 +57,8 @@ class CacheLookup:
             if inputs is not None:
                 key = cache_key(run.spec(node.id), inputs, run.row.project, run.row.domain)
                 keyed.append((run, node, key))
-        found = self._journal.cached([key for _, _, key in keyed])
+        keys = [key for _, _, key in keyed]
+        found = self._patience.call(lambda: self._journal.cached(keys))
         now = self._desk.clock.now()
         for run, node, key in keyed:
             hit = found.get(key)

@@ -6,9 +6,10 @@ import random
 from collections import deque
 from collections.abc import Callable
 
-from hardpoint.executor.engine.retry import budget_of, next_attempt_in_s
+from hardpoint.executor.engine.node_run import NodeRun
+from hardpoint.executor.engine.possible import Possible
+from hardpoint.executor.engine.retry import budget_of, next_attempt_in_s, seconds_left
 from hardpoint.executor.engine.run import Run
-from hardpoint.executor.engine.state import NodeRun, Possible
 from hardpoint.executor.engine.timers import Timers
 from hardpoint.executor.journal.events import Artifact, AttemptFailed, Event
 from hardpoint.executor.pool.messages import LogSpan
@@ -76,14 +77,16 @@ class Desk:
         artifacts: tuple[Artifact, ...] = (),
     ) -> None:
         """End an attempt with an error: by its class another follows, or the run fails."""
+        now, spec = self.clock.now(), run.spec(node.id)
         wait_s = next_attempt_in_s(
             error,
-            run.spec(node.id).retry,
+            spec.retry,
             user_failures=node.user_failures,
             system_failures=node.system_failures,
             jitter=self.dice.random(),
+            attempt=node.attempt,
+            left_s=seconds_left(node, spec, now),
         )
-        now = self.clock.now()
         retry_at = None if wait_s is None else now + wait_s
         budget = budget_of(error)
         self.emit(run, AttemptFailed(now, node.id, node.attempt, error, budget, retry_at, log, artifacts))

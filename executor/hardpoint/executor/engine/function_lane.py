@@ -8,8 +8,10 @@ from typing import assert_never
 
 from hardpoint.executor.engine.cache_lookup import CacheLookup
 from hardpoint.executor.engine.desk import Desk
+from hardpoint.executor.engine.limits import deadline_error
+from hardpoint.executor.engine.node_run import NodeRun
+from hardpoint.executor.engine.possible import Collect, Settle, Stop, Watch
 from hardpoint.executor.engine.run import Progress, Run
-from hardpoint.executor.engine.state import Collect, NodeRun, Settle, Stop, Watch
 from hardpoint.executor.engine.steps import outputs_problem
 from hardpoint.executor.journal.events import (
     Artifact,
@@ -18,6 +20,7 @@ from hardpoint.executor.journal.events import (
     AttemptStarted,
     AttemptSucceeded,
     Budget,
+    CancelCause,
     RunPhase,
 )
 from hardpoint.executor.journal.protocol import CachedOutputs
@@ -28,6 +31,7 @@ from hardpoint.executor.pool.messages import (
     CallProgress,
     CallReturned,
     FunctionCall,
+    LogSpan,
     PoolEvent,
 )
 from hardpoint.plugin_api import ErrorInfo, ErrorKind, Wire
@@ -53,6 +57,8 @@ class FunctionLane:
         self._calls: dict[int, tuple[Run, NodeRun, int]] = {}
         self._by_node: dict[tuple[str, str], int] = {}
         self._registered: set[str] = set()
+        # Calls that go to the pool with this turn's commit: a turn may fill several times.
+        self._promised = 0
 
     @property
     def busy(self) -> bool:
@@ -67,7 +73,7 @@ class FunctionLane:
         """Start as many attempts as the pool has room for."""
         if not self._ready or self._desk.draining:
             return
-        room = self._pool.room()
+        room = self._pool.room() - self._promised
         calls: list[FunctionCall] = []
         now = self._desk.clock.now()
         while self._ready and len(calls) < room:
@@ -85,8 +91,13 @@ class FunctionLane:
 
     def _submit(self, calls: list[FunctionCall]) -> None:
         """Hand calls to the workers after the commit, but for those of runs that were lost in it."""
-        runs = self._desk.runs
-        self._desk.after_commit(lambda: self._pool.submit([each for each in calls if each.execution in runs]))
+        self._promised += len(calls)
+
+        def submit() -> None:
+            self._promised -= len(calls)
+            self._pool.submit([each for each in calls if each.execution in self._desk.runs])
+
+        self._desk.after_commit(submit)
 
     def abandon(self, run: Run) -> None:
         """Kill what runs of a run that is another engine's now."""
@@ -107,13 +118,16 @@ class FunctionLane:
 
     def pursue(self, run: Run, possible: Settle | Watch | Collect | Stop) -> None:
         """Act on what the state says of a function attempt in flight."""
+        node = run.state.find(possible.node)
+        if node is None:
+            return
         match possible:
             case Settle():
-                self._lost_with_its_engine(run, run.state.nodes[possible.node])
+                self._lost_with_its_engine(run, node)
             case Stop():
                 ticket = self._by_node.get((run.id, possible.node))
                 if ticket is None:
-                    self._lost_with_its_engine(run, run.state.nodes[possible.node])
+                    self._lost_with_its_engine(run, node)
                 else:
                     self._desk.after_commit(lambda: self._pool.cancel([ticket], CANCELLED))
             case Watch() | Collect():
@@ -124,15 +138,23 @@ class FunctionLane:
     def _lost_with_its_engine(self, run: Run, node: NodeRun) -> None:
         if (run.id, node.id) in self._by_node:
             return
+        if self._must_end(run, node):
+            self._called_off(run, node)
+            return
+        match self._pool.kept(run.id, node.id, node.attempt):
+            case CallDone() as done:
+                self._succeeded(run, node, done)
+            case CallFailed() as failed:
+                self._failed(run, node, failed)
+            case None:
+                self._lost(run, node)
+
+    def _lost(self, run: Run, node: NodeRun) -> None:
         now = self._desk.clock.now()
         error = ErrorInfo(
             "EngineDied", f"The engine that ran attempt {node.attempt} went away", ErrorKind.TRANSIENT
         )
-        if run.state.phase is RunPhase.RUNNING:
-            event = AttemptFailed(now, node.id, node.attempt, error, Budget.NOBODY, retry_at=now)
-            self._desk.emit(run, event)
-        else:
-            self._desk.emit(run, AttemptCancelled(now, node.id, node.attempt))
+        self._desk.emit(run, AttemptFailed(now, node.id, node.attempt, error, Budget.NOBODY, retry_at=now))
 
     def take(self, event: PoolEvent) -> None:
         """Turn what the pool says into events of the run it is about."""
@@ -178,11 +200,22 @@ class FunctionLane:
         self._desk.emit(run, done)
 
     def _failed(self, run: Run, node: NodeRun, event: CallFailed) -> None:
-        if event.error.code == CANCELLED and run.state.phase is not RunPhase.RUNNING:
-            now = self._desk.clock.now()
-            self._desk.emit(run, AttemptCancelled(now, node.id, node.attempt, event.log))
+        if event.error.code == CANCELLED and self._must_end(run, node):
+            self._called_off(run, node, event.log)
         else:
             self._desk.fail(run, node, event.error, event.log, _artifacts(event))
+
+    def _must_end(self, run: Run, node: NodeRun) -> bool:
+        return node.cancel is not None or run.state.phase is not RunPhase.RUNNING
+
+    def _called_off(self, run: Run, node: NodeRun, log: LogSpan | None = None) -> None:
+        """An attempt that had to end has ended."""
+        now = self._desk.clock.now()
+        if node.cancel is CancelCause.DEADLINE and run.state.phase is RunPhase.RUNNING:
+            error = deadline_error(node, run.spec(node.id))
+            self._desk.emit(run, AttemptFailed(now, node.id, node.attempt, error, Budget.USER, None, log))
+        else:
+            self._desk.emit(run, AttemptCancelled(now, node.id, node.attempt, log))
 
     def _give_again(self, tickets: tuple[int, ...] | list[int]) -> None:
         """Calls that never began: the same attempts go to another worker, unless they must end."""
@@ -192,13 +225,12 @@ class FunctionLane:
             if call is None:
                 continue
             run, node, attempt = call
-            if run.state.phase is RunPhase.RUNNING and self._desk.owns(run):
+            if not self._must_end(run, node) and self._desk.owns(run):
                 inputs = run.inputs_of(node.id)
                 spec_key = self._spec_key(run, node)
                 again.append(FunctionCall(ticket, run.id, node.id, attempt, spec_key, inputs))
             elif self._end(ticket) is not None:
-                now = self._desk.clock.now()
-                self._desk.emit(run, AttemptCancelled(now, node.id, attempt))
+                self._called_off(run, node)
         if again:
             self._submit(again)
 

@@ -8,8 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hardpoint.executor.engine.steps import was_given_up
 from hardpoint.executor.secrets import resolve_secret
 from hardpoint.plugin_api import Clock, Store, TransientError, Values
+
+
+class CallGivenUpError(TransientError):
+    """The engine stopped waiting for this call, so it must not change anything any more."""
 
 
 class LeaseUncertainError(TransientError):
@@ -37,6 +42,8 @@ class CallGate:
     @contextmanager
     def write(self) -> Iterator[None]:
         """Around a call that changes something."""
+        if was_given_up():
+            raise CallGivenUpError("This call took too long and was given up before it changed anything")
         if not self._owned():
             raise LeaseUncertainError(
                 "This engine could not renew its leases in time, so it starts and cancels nothing",

@@ -1,53 +1,46 @@
 """Attempts of job-shaped tasks: claims, create under a token, watch, read outputs, cancel.
 
-Nothing here trusts a reply to arrive. The intent (`AttemptStarted` with its token) is on disk before
-the first create; whatever happens to the reply, the same token is used until the outcome is known.
+job_create   what an attempt holds, its intent, and a create whose outcome becomes known
+job_watch    when to ask for which jobs; job_push: who tells by itself
+job_end      what the service says of a job, its outputs, and its end
+chunk_cut    items of an array that go as one job; chunk_end: what becomes of each of them
+sweep        jobs that are nobody's
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, assert_never
 
+import msgspec
+
 from hardpoint.executor.engine.cache_lookup import CacheLookup
+from hardpoint.executor.engine.chunk_cut import ChunkCut
+from hardpoint.executor.engine.chunk_end import ChunkEnd
 from hardpoint.executor.engine.desk import Desk
-from hardpoint.executor.engine.job_watch import JobWatch, Watched
-from hardpoint.executor.engine.retry import retry_delay_s
+from hardpoint.executor.engine.job_attempts import JobAttempts
+from hardpoint.executor.engine.job_create import JobCreate
+from hardpoint.executor.engine.job_end import JobEnd
+from hardpoint.executor.engine.job_push import JobPush
+from hardpoint.executor.engine.job_watch import JobWatch, Polled
+from hardpoint.executor.engine.limits import Limits
+from hardpoint.executor.engine.node_run import NodeRun
+from hardpoint.executor.engine.possible import Collect, Settle, Stop, Watch
 from hardpoint.executor.engine.run import Run
-from hardpoint.executor.engine.state import Collect, NodeRun, NodeState, Settle, Stop, Watch
-from hardpoint.executor.engine.steps import Answer, JobCalls, StepRunner
-from hardpoint.executor.engine.throttle import ClaimTooLargeError, Throttle
-from hardpoint.executor.journal.events import (
-    AttemptCancelled,
-    AttemptPrepared,
-    AttemptStarted,
-    AttemptSucceeded,
-    CancelCause,
-    CancelRequested,
-    CreateUnsettled,
-    JobCreated,
-    JobMoved,
-    RunPhase,
-)
-from hardpoint.executor.journal.protocol import CachedOutputs
-from hardpoint.plugin_api import (
-    Context,
-    ErrorInfo,
-    ErrorKind,
-    Idempotency,
-    JobRef,
-    Phase,
-    Prepared,
-    Status,
-    TaskType,
-)
+from hardpoint.executor.engine.step_desk import StepDesk
+from hardpoint.executor.engine.steps import StepRunner
+from hardpoint.executor.engine.sweep import Sweep
+from hardpoint.executor.journal.events import CancelCause, CancelRequested, Event
+from hardpoint.plugin_api import ArrayStatus, Context, JobRef, Shape, Status
 from hardpoint.registry import Registry
 
-Place = tuple[str, int, str]
-"""A run, how often it was adopted, and a node in it."""
 
-AGAIN_BASE_S = 0.5
-AGAIN_CAP_S = 30.0
+class Parts(msgspec.Struct, frozen=True):
+    """What takes care of one kind of job: of jobs for one node or item, or of arrays for chunks."""
+
+    create: JobCreate
+    watch: JobWatch[Any]
+    end: JobEnd
 
 
 class JobLane:
@@ -60,6 +53,7 @@ class JobLane:
         cache: Knows the key under which a node's outputs will be kept.
         contexts: Makes the context for a task type's verbs.
         outputs_uri: Below it, jobs that write their own outputs do so.
+        limits: How long attempts may run; None: kept for this lane alone.
     """
 
     def __init__(
@@ -70,203 +64,93 @@ class JobLane:
         cache: CacheLookup,
         contexts: Callable[[str], Context],
         outputs_uri: str,
+        limits: Limits | None = None,
     ) -> None:
-        self.steps = steps
         self._desk = desk
-        self._registry = registry
-        self._cache = cache
-        self._contexts = contexts
-        self._outputs_uri = outputs_uri
-        self._calls: dict[str, JobCalls] = {}
-        self._throttle = Throttle(registry.pools)
-        self._creating: set[Place] = set()
-        self._tries: dict[Place, int] = {}
-        self._watch = JobWatch(desk, lambda name: registry.task_type(name).poll, self._poll, self._moved)
+        self._limits = limits or Limits(desk)
+        self._steps = StepDesk(desk, steps, lambda name: registry.task_type(name).call_timeout_s)
+        self._attempts = JobAttempts(desk, registry, self._steps, contexts, outputs_uri, self._claim)
+        calls, any_calls = self._attempts.calls, self._attempts.any_calls
+        self._watch = JobWatch[Status](
+            desk, lambda name: registry.task_type(name).poll, self._poll, self._moved
+        )
+        self._push = JobPush(desk, steps, calls, self._watch)
+        self.sweep = Sweep(desk, self._steps, any_calls, outputs_uri)
+        self._end = JobEnd(self._attempts, self._watch, self.sweep)
+        self._jobs = Parts(JobCreate(self._attempts, cache, self._end, self.sweep), self._watch, self._end)
+        self._cut = ChunkCut(self._attempts, cache)
+        watch = JobWatch[ArrayStatus](
+            desk, lambda name: registry.task_type(name).poll, self._poll_arrays, self._array_moved, whole=True
+        )
+        self._chunk_end = ChunkEnd(self._attempts, watch, self.sweep)
+        create = JobCreate(self._attempts, cache, self._chunk_end, self.sweep)
+        self._chunks = Parts(create, watch, self._chunk_end)
 
     @property
     def busy(self) -> bool:
-        """Whether a create is on its way, so that leaving now would leave its outcome unknown."""
-        return bool(self._creating)
-
-    def _place(self, run: Run, node: NodeRun) -> Place:
-        # With the generation: a run that was lost and comes back must not find marks of its former life.
-        return (run.id, run.state.generation, node.id)
-
-    def _task_type(self, run: Run, node: NodeRun) -> TaskType:
-        return self._registry.task_type(run.spec(node.id).type)
-
-    def _calls_of(self, task_type: TaskType) -> JobCalls:
-        calls = self._calls.get(task_type.name)
-        if calls is None:
-            context = self._contexts(task_type.name)
-            calls = self._calls[task_type.name] = JobCalls(self._registry, task_type, context)
-        return calls
-
-    def _step(
-        self, run: Run, node: NodeRun, step: Callable[[], Any], then: Callable[[Answer[Any]], None]
-    ) -> None:
-        """Run a step after the commit; its answer is dropped if the attempt has moved on meanwhile."""
-        attempt, place = node.attempt, self._place(run, node)
-
-        def deliver(answer: Answer[Any]) -> None:
-            self._creating.discard(place)
-            if node.attempt == attempt and place == self._place(run, node) and self._desk.owns(run):
-                then(answer)
-
-        group = run.spec(node.id).type
-        self._desk.after_commit(lambda: self.steps.submit(group, step, deliver), run)
-
-    # Before the attempt starts
+        """Whether leaving now would leave a create's outcome unknown, or a job that nobody looks after."""
+        return self._attempts.creating or self.sweep.busy
 
     def start(self, run: Run, node: NodeRun) -> None:
         """Ask what the attempt will hold, once; then wait until it may hold that."""
-        if node.prepared > node.attempt:
-            self._claim(run, node)
-            return
-        if self._desk.inputs_of(run, node) is None:
-            return
-        calls = self._calls_of(self._task_type(run, node))
-        request = run.request(node, self._outputs_uri)
+        if self._attempts.task_type(run, node).shape is Shape.ARRAY:
+            self._cut.add(run, node)
+        else:
+            self._jobs.create.start(run, node)
 
-        def then(answer: Answer[Prepared]) -> None:
-            if not run.may_start(node):
-                return  # the run is failing or aborting meanwhile
-            if answer.value is not None:
-                now, made = self._desk.clock.now(), answer.value
-                event = AttemptPrepared(now, node.id, node.attempt + 1, made.account, made.claims)
-                self._desk.emit(run, event)
-            elif answer.error is not None:
-                self._desk.fail(run, node, answer.error)
+    def fill(self) -> None:
+        """Start chunks of the items that have gathered."""
+        self._cut.cut()
 
-        self._step(run, node, lambda: calls.prepare(request), then)
-
-    def _claim(self, run: Run, node: NodeRun) -> None:
-        try:
-            granted = self._throttle.take((run.id, node.id), node.claims)
-        except ClaimTooLargeError as error:
-            self._desk.fail(run, node, error.info())
-            return
-        if granted:
-            token = run.request(node, self._outputs_uri).token
-            key = self._cache.take_key(run, node)
-            now = self._desk.clock.now()
-            event = AttemptStarted(now, node.id, node.attempt + 1, token, key)
-            # An intent must survive even a power loss: the job it leads to would.
-            self._desk.emit(run, event, durable=True)
-
-    def _give_back(self, run: Run, node: NodeRun) -> None:
-        self._tries.pop(self._place(run, node), None)
-        for run_id, waiting in self._throttle.give_back((run.id, node.id)):
-            other = self._desk.runs.get(run_id)
-            if other is not None and other.state.phase is RunPhase.RUNNING:
-                self._claim(other, other.state.nodes[waiting])
+    def adopted(self, run: Run, events: Iterable[Event]) -> None:
+        """End what jobs earlier engines may have left of attempts that are over."""
+        self.sweep.adopted(run, events)
 
     def abandon(self, run: Run) -> None:
         """Hold nothing more for a run that is another engine's now: its jobs are held there."""
-        for node in tuple(run.state.in_flight):
-            self._give_back(run, run.state.nodes[node])
-
-    # While it is in flight
+        for id in tuple(run.state.in_flight):
+            node = run.state.find(id)
+            if node is not None:
+                self._parts(node).watch.forget(run, node)
+                self._attempts.give_back(run, node)
 
     def pursue(self, run: Run, possible: Settle | Watch | Collect | Stop) -> None:
         """Act on what the state says of a job attempt in flight."""
-        node = run.state.nodes[possible.node]
-        if not node.state.in_flight:
+        node = run.state.find(possible.node)
+        if node is None or not node.state.in_flight or node.in_chunk:
             return
-        self._throttle.hold((run.id, node.id), node.claims)
-        self._limit_runtime(run, node)
+        self._hold(run, node)
+        self._limits.runtime(run, node)
+        self._limits.deadline(run, node)
         match possible:
             case Settle():
-                self._settle(run, node, possible.at)
+                self._parts(node).create.settle(run, node, possible.at)
             case Watch():
-                self._watch.add(run, node)
+                self._look_after(run, node)
             case Collect():
-                self._collect(run, node)
+                self._parts(node).end.collect(run, node)
             case Stop():
                 self._stop(run, node)
             case _:
                 assert_never(possible)
 
-    def _limit_runtime(self, run: Run, node: NodeRun) -> None:
-        limit_s = run.spec(node.id).timeout_s
-        if limit_s is None or node.started_at is None or node.cancel is not None:
+    def _parts(self, node: NodeRun) -> Parts:
+        return self._chunks if node.chunk else self._jobs
+
+    def _hold(self, run: Run, node: NodeRun) -> None:
+        """What is in flight holds its claims, also after an adoption; of a chunk, each item for itself."""
+        if node.parent is None or node.parent.array is None or not node.chunk:
+            self._attempts.throttle.hold((run.id, node.id), node.claims)
             return
-        attempt = node.attempt
+        for unit in node.parent.array.items_in(node):
+            self._attempts.throttle.hold((run.id, unit.id), node.parent.claims)
 
-        def expire() -> None:
-            same = node.attempt == attempt and node.state.in_flight and node.cancel is None
-            if same and self._desk.owns(run):
-                now = self._desk.clock.now()
-                self._desk.emit(
-                    run, CancelRequested(now, node.id, attempt, CancelCause.TIMEOUT), durable=True
-                )
-
-        self._desk.timers.at(node.started_at + limit_s, expire)
-
-    def _settle(self, run: Run, node: NodeRun, due: float) -> None:
-        place = self._place(run, node)
-        if place in self._creating or node.job is not None:
-            return
-        now = self._desk.clock.now()
-        task_type = self._task_type(run, node)
-        known_first = due == node.started_at
-        if not known_first and task_type.idempotency is Idempotency.SEARCH and place not in self._tries:
-            # Adopted after a crash: until the listings have settled, absence proves nothing.
-            due = max(due, now + task_type.settling_delay_s)
-            self._tries[place] = 0
-        if due > now:
-            self._desk.timers.at(due, lambda: self._settle_again(run, node))
-            return
-        self._create(run, node, first=known_first)
-
-    def _settle_again(self, run: Run, node: NodeRun) -> None:
-        current = self._desk.owns(run) and node.state is NodeState.STARTED
-        if current and self._place(run, node) not in self._creating:
-            self._create(run, node, first=False)
-
-    def _create(self, run: Run, node: NodeRun, *, first: bool) -> None:
-        calls = self._calls_of(self._task_type(run, node))
-        request = run.request(node, self._outputs_uri)
-        self._creating.add(self._place(run, node))
-        if node.cancel is not None:
-            self._step(run, node, lambda: calls.find(request), lambda answer: self._found(run, node, answer))
-            return
-        verb = calls.create if first else calls.settle
-        self._step(run, node, lambda: verb(request), lambda answer: self._created(run, node, answer))
-
-    def _created(self, run: Run, node: NodeRun, answer: Answer[JobRef]) -> None:
-        now = self._desk.clock.now()
-        if answer.value is not None:
-            self._tries.pop(self._place(run, node), None)
-            self._desk.emit(run, JobCreated(now, node.id, node.attempt, answer.value))
-        elif answer.error is not None and answer.error.kind in (ErrorKind.TRANSIENT, ErrorKind.THROTTLED):
-            self._unsettled(run, node, answer.error)
-        elif answer.error is not None:
-            self._end_failed(run, node, answer.error)
-
-    def _unsettled(self, run: Run, node: NodeRun, error: ErrorInfo) -> None:
-        now = self._desk.clock.now()
-        wait_s = max(self._again_s(run, node), error.retry_after_s or 0.0)
-        task_type = self._task_type(run, node)
-        if task_type.idempotency is Idempotency.SEARCH and error.kind is ErrorKind.TRANSIENT:
-            wait_s = max(wait_s, task_type.settling_delay_s)
-        self._desk.emit(run, CreateUnsettled(now, node.id, node.attempt, error, now + wait_s))
-
-    def _again_s(self, run: Run, node: NodeRun) -> float:
-        place = self._place(run, node)
-        tries = self._tries[place] = self._tries.get(place, 0) + 1
-        return retry_delay_s(tries, base_s=AGAIN_BASE_S, cap_s=AGAIN_CAP_S, jitter=self._desk.dice.random())
-
-    def _found(self, run: Run, node: NodeRun, answer: Answer[JobRef]) -> None:
-        now = self._desk.clock.now()
-        if answer.error is not None:
-            self._unsettled(run, node, answer.error)
-        elif answer.value is not None:
-            self._desk.emit(run, JobCreated(now, node.id, node.attempt, answer.value))
-        else:
-            self._confirm_cancelled(run, node)
-
-    # Its end
+    def _look_after(self, run: Run, node: NodeRun) -> None:
+        if node.job is not None:
+            since = self._attempts.notes(run).created_at.get(node.id)
+            self._parts(node).watch.add(run, node, since)
+            if not node.chunk:
+                self._push.attend(self._watch.key(run, node, node.job), node.job)
 
     def _stop(self, run: Run, node: NodeRun) -> None:
         now = self._desk.clock.now()
@@ -275,114 +159,29 @@ class JobLane:
             self._desk.emit(run, event, durable=True)
         elif node.job is None:
             # A create may still be on its way: until listings have settled, absence proves nothing.
-            self._settle(run, node, now + self._task_type(run, node).settling_delay_s)
+            settling_s = self._attempts.task_type(run, node).settling_delay_s
+            self._parts(node).create.settle(run, node, now + settling_s)
         else:
-            self._cancel(run, node, node.job)
+            self._look_after(run, node)
+            self._parts(node).end.cancel(run, node, node.job)
 
-    def _cancel(self, run: Run, node: NodeRun, job: JobRef) -> None:
-        calls = self._calls_of(self._task_type(run, node))
-        reason = run.state.abort_reason or (node.cancel.value if node.cancel else "")
-
-        def then(answer: Answer[bool]) -> None:
-            if answer.error is not None:
-                due = self._desk.clock.now() + self._again_s(run, node)
-                self._desk.timers.at(due, lambda: self._cancel_again(run, node, job))
-            self._watch.soon(run, node)
-
-        self._step(run, node, lambda: calls.cancel(job, reason), then)
-
-    def _cancel_again(self, run: Run, node: NodeRun, job: JobRef) -> None:
-        if self._desk.owns(run) and node.job is job and node.state.in_flight:
-            self._cancel(run, node, job)
-
-    def _poll(self, jobs: list[Watched], then: Callable[[Answer[dict[str, Status]]], None]) -> None:
-        """Ask for jobs of one account in one step."""
-        run, node = jobs[0]
-        calls = self._calls_of(self._task_type(run, node))
-        refs = [each.job for _, each in jobs if each.job is not None]
-        group = run.spec(node.id).type
-        self._desk.after_commit(lambda: self.steps.submit(group, lambda: calls.poll(refs), then))
+    def _claim(self, run: Run, node: NodeRun) -> None:
+        if self._attempts.task_type(run, node).shape is Shape.ARRAY:
+            self._cut.add(run, node)
+        else:
+            self._jobs.create.claim(run, node)
 
     def _moved(self, run: Run, node: NodeRun, status: Status) -> None:
-        """Take in what the service says of a job; a phase that did not change writes nothing."""
-        if status.phase is Phase.ABSENT:
-            self._absent(run, node)
-            return
-        now = self._desk.clock.now()
-        if status.phase is not node.phase:
-            event = JobMoved(now, node.id, node.attempt, status.phase, status.reason, status.links)
-            self._desk.emit(run, event)
-        match status.phase:
-            case Phase.FAILED:
-                default = ErrorInfo("JobFailed", status.reason or "The job failed", ErrorKind.USER)
-                self._end_failed(run, node, status.error or default)
-            case Phase.CANCELLED if node.cancel is not None:
-                self._confirm_cancelled(run, node)
-            case Phase.CANCELLED:
-                error = ErrorInfo(
-                    "CancelledElsewhere",
-                    f"Job `{node.job.id if node.job else ''}` was cancelled, but not by this run",
-                    ErrorKind.SYSTEM,
-                    f"`hardpoint executions resume {run.id}` starts it again",
-                )
-                self._end_failed(run, node, error)
-            case _:
-                pass
+        self._end.moved(run, node, status)
 
-    def _absent(self, run: Run, node: NodeRun) -> None:
-        now = self._desk.clock.now()
-        settled_at = (node.started_at or now) + self._task_type(run, node).settling_delay_s
-        if now < settled_at:
-            return
-        if node.cancel is not None:
-            self._confirm_cancelled(run, node)
-        else:
-            name = node.job.id if node.job else ""
-            error = ErrorInfo(
-                "JobAbsent", f"The service does not know job `{name}` any more", ErrorKind.TRANSIENT
-            )
-            self._end_failed(run, node, error)
+    def _poll(self, task_type: str, jobs: list[JobRef], then: Polled[Status]) -> None:
+        """Ask for jobs of one account in one step; polls that hang must not hold up creates and cancels."""
+        calls = self._attempts.calls(task_type)
+        self._steps.submit(task_type, lambda: calls.poll(jobs), then, lane="polls")
 
-    def _confirm_cancelled(self, run: Run, node: NodeRun) -> None:
-        self._give_back(run, node)
-        if node.cancel is CancelCause.TIMEOUT and run.state.phase is RunPhase.RUNNING:
-            limit_s = run.spec(node.id).timeout_s or 0.0
-            error = ErrorInfo(
-                "TimeoutExpired",
-                f"Attempt {node.attempt} of node `{node.id}` ran longer than {limit_s:g} s and was cancelled",
-                ErrorKind.USER,
-                "Raise `timeout=` of the task, or give it `retry=`",
-            )
-            self._desk.fail(run, node, error)
-        else:
-            self._desk.emit(run, AttemptCancelled(self._desk.clock.now(), node.id, node.attempt))
+    def _array_moved(self, run: Run, node: NodeRun, status: ArrayStatus) -> None:
+        self._chunk_end.moved_array(run, node, status)
 
-    def _end_failed(self, run: Run, node: NodeRun, error: ErrorInfo) -> None:
-        self._give_back(run, node)
-        self._desk.fail(run, node, error)
-
-    def _collect(self, run: Run, node: NodeRun) -> None:
-        job = node.job
-        if job is None:
-            return
-        calls = self._calls_of(self._task_type(run, node))
-        request = run.request(node, self._outputs_uri)
-
-        def then(answer: Answer[dict[str, Any]]) -> None:
-            now = self._desk.clock.now()
-            if answer.value is not None:
-                if node.key:
-                    run.cached.append(CachedOutputs(node.key, run.id, node.id, answer.value, now))
-                self._give_back(run, node)
-                self._desk.emit(run, AttemptSucceeded(now, node.id, node.attempt, answer.value))
-            elif answer.error is not None and answer.error.kind in (ErrorKind.TRANSIENT, ErrorKind.THROTTLED):
-                due = now + max(self._again_s(run, node), answer.error.retry_after_s or 0.0)
-                self._desk.timers.at(due, lambda: self._collect_again(run, node))
-            elif answer.error is not None:
-                self._end_failed(run, node, answer.error)
-
-        self._step(run, node, lambda: calls.outputs(request, job), then)
-
-    def _collect_again(self, run: Run, node: NodeRun) -> None:
-        if self._desk.owns(run) and node.state.in_flight:
-            self._collect(run, node)
+    def _poll_arrays(self, task_type: str, jobs: list[JobRef], then: Polled[ArrayStatus]) -> None:
+        calls = self._attempts.array_calls(task_type)
+        self._steps.submit(task_type, lambda: calls.poll(jobs), then, lane="polls")

@@ -17,36 +17,38 @@ from typing import assert_never
 import msgspec
 
 from hardpoint.core.types.natural import LiteralValues
+from hardpoint.executor.engine.array_feeder import ArrayFeeder
 from hardpoint.executor.engine.cache_lookup import CacheLookup
 from hardpoint.executor.engine.desk import Desk
 from hardpoint.executor.engine.function_lane import FunctionLane
 from hardpoint.executor.engine.job_context import CallGate, JobContext
 from hardpoint.executor.engine.job_lane import JobLane
-from hardpoint.executor.engine.run import Journaled, Run
-from hardpoint.executor.engine.state import (
+from hardpoint.executor.engine.limits import Limits
+from hardpoint.executor.engine.node_run import NodeRun
+from hardpoint.executor.engine.patience import Patience
+from hardpoint.executor.engine.possible import (
     Collect,
+    Feed,
     Finish,
-    NodeRun,
-    NodeState,
     Possible,
     Settle,
     Start,
     Stop,
     Watch,
 )
+from hardpoint.executor.engine.run import Journaled, Run
 from hardpoint.executor.engine.steps import StepRunner
 from hardpoint.executor.engine.upkeep import Upkeep
 from hardpoint.executor.journal.events import (
     AbortRequested,
     Adopted,
-    AttemptFailed,
-    Budget,
+    CreateUnsettled,
     Resumed,
     RunPhase,
 )
-from hardpoint.executor.journal.protocol import Journal, LeaseLostError
+from hardpoint.executor.journal.protocol import Append, Journal, JournalConflictError, LeaseLostError
 from hardpoint.executor.pool.face import FunctionPool
-from hardpoint.plugin_api import Clock, ErrorInfo, HardpointError, Shape, Store
+from hardpoint.plugin_api import Clock, HardpointError, Shape, Store, TaskType
 from hardpoint.registry import Registry
 
 logger = logging.getLogger("hardpoint.engine")
@@ -94,12 +96,16 @@ class Engine:
         self._outputs_uri = outputs_uri
         self._adopted = adopted
         self._messages: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._shapes: dict[str, Shape] = {}
+        self._task_types: dict[str, TaskType] = {}
         self._desk = Desk(clock, dice)
+        self._limits = Limits(self._desk)
+        self._ended: list[Run] = []
+        self._patience = Patience(clock)
         self._upkeep = Upkeep(self._desk, journal, self.abort, self._lost)
-        self._cache = CacheLookup(self._desk, journal, self._dispatch)
+        self._cache = CacheLookup(self._desk, journal, self._dispatch, self._patience)
         self._functions = FunctionLane(self._desk, pool, self._cache)
         self._jobs: JobLane | None = None
+        self._arrays = ArrayFeeder(self._desk, self._attempt, self._task_type)
 
     # What other threads may call
 
@@ -107,6 +113,10 @@ class Engine:
         """Run something on the engine's thread, soon."""
         self._messages.put(message)
         self._pool.wake()
+
+    def hurry(self) -> None:
+        """Wait no longer for a database that is away: the engine is to stop."""
+        self._patience.lose()
 
     @property
     def alive(self) -> bool:
@@ -145,6 +155,9 @@ class Engine:
         desk = self._desk
         desk.runs[run.id] = run
         self._adopted(run)
+        loaded, run.loaded = run.loaded, []
+        if any(type(event) is CreateUnsettled for event in loaded):
+            self._job_lane().adopted(run, loaded)
         now = desk.clock.now()
         desk.emit(run, Adopted(now, self.owner, run.state.generation + 1))
         if resume and run.state.phase.terminal:
@@ -162,7 +175,7 @@ class Engine:
         if run is not None and run.state.phase in (RunPhase.RUNNING, RunPhase.QUEUED):
             self._desk.emit(run, AbortRequested(self._desk.clock.now(), reason))
 
-    def _lost(self, run: Run, error: LeaseLostError) -> None:
+    def _lost(self, run: Run, error: HardpointError) -> None:
         self._functions.abandon(run)
         if self._jobs is not None:
             self._jobs.abandon(run)
@@ -223,6 +236,7 @@ class Engine:
                 return
             self._commit()
             self._desk.act()
+            self._let_go()
 
     def _take_messages(self) -> None:
         while True:
@@ -246,6 +260,8 @@ class Engine:
             # A cached answer or a failed input makes more possible; only then is it worth another round.
             self._cache.answer()
             self._functions.fill()
+            if self._jobs is not None:
+                self._jobs.fill()
             if not waiting:
                 return
 
@@ -255,6 +271,8 @@ class Engine:
                 self._finish(run)
             case Start():
                 self._start(run, possible)
+            case Feed():
+                self._arrays.feed(run, possible.node)
             case Settle() | Watch() | Collect() | Stop():
                 if self._is_function(run, possible.node):
                     self._functions.pursue(run, possible)
@@ -264,11 +282,14 @@ class Engine:
                 assert_never(possible)
 
     def _is_function(self, run: Run, node: str) -> bool:
+        return self._task_type(run, node).shape is Shape.FUNCTION
+
+    def _task_type(self, run: Run, node: str) -> TaskType:
         name = run.spec(node).type
-        shape = self._shapes.get(name)
-        if shape is None:
-            shape = self._shapes[name] = self._registry.task_type(name).shape
-        return shape is Shape.FUNCTION
+        found = self._task_types.get(name)
+        if found is None:
+            found = self._task_types[name] = self._registry.task_type(name)
+        return found
 
     def _job_lane(self) -> JobLane:
         """The lane of job-shaped tasks, made when the first is met."""
@@ -281,7 +302,9 @@ class Engine:
                     task_type=task_type, calls=gate, store=self._store, values=values, clock=self._desk.clock
                 )
 
-            lane = JobLane(self._desk, self._registry, self._steps, self._cache, context, self._outputs_uri)
+            lane = JobLane(
+                self._desk, self._registry, self._steps, self._cache, context, self._outputs_uri, self._limits
+            )
             self._jobs = lane
         return self._jobs
 
@@ -292,10 +315,17 @@ class Engine:
         if start.at is not None and start.at > desk.clock.now():
             desk.timers.at(start.at, lambda: desk.possible.append((run, Start(start.node))))
             return
-        node = run.state.nodes[start.node]
-        if not run.may_start(node):
+        node = run.state.find(start.node)
+        if node is None or not run.may_start(node):
             return
-        self._limit_queueing(run, node)
+        if self._arrays.takes(run, node):
+            return
+        self._attempt(run, node)
+
+    def _attempt(self, run: Run, node: NodeRun) -> None:
+        """Give a node or item what it needs to start."""
+        self._limits.queueing(run, node)
+        self._limits.deadline(run, node)
         if run.spec(node.id).cache is not None:
             self._cache.add(run, node)
         else:
@@ -307,23 +337,6 @@ class Engine:
             self._functions.start(run, node)
         else:
             self._job_lane().start(run, node)
-
-    def _limit_queueing(self, run: Run, node: NodeRun) -> None:
-        limit_s = run.spec(node.id).queue_timeout_s
-        if limit_s is None or node.attempt or node.prepared:
-            return
-        desk = self._desk
-
-        def expire() -> None:
-            if desk.owns(run) and node.state is NodeState.READY and not node.attempt:
-                error = ErrorInfo(
-                    "QueueTimeoutExpired",
-                    f"Node `{node.id}` waited more than {limit_s:g} s for its first start",
-                    hint="Raise `queue_timeout=`, or run `hardpoint plan` to see what it waits for",
-                )
-                desk.emit(run, AttemptFailed(desk.clock.now(), node.id, 0, error, Budget.USER))
-
-        desk.timers.at(desk.clock.now() + limit_s, expire)
 
     def _finish(self, run: Run) -> None:
         if run.state.phase.terminal or run.state.left:
@@ -338,26 +351,34 @@ class Engine:
             error=ended.error,
             error_node=ended.node,
         )
-        self._desk.after_commit(lambda: self._let_go(run), run)
+        self._desk.after_commit(lambda: self._ended.append(run), run)
 
-    def _let_go(self, run: Run) -> None:
-        self.journal.release({run.id: run.row.fence})
-        self._drop(run)
+    def _let_go(self) -> None:
+        """Give back the leases of runs that have ended, all in one transaction."""
+        if not self._ended:
+            return
+        ended, self._ended = self._ended, []
+        self._patience.call(lambda: self.journal.release({run.id: run.row.fence for run in ended}))
+        for run in ended:
+            self._drop(run)
 
     def _commit(self) -> None:
         changed, durable = self._desk.take_changed()
         appends = [append for run in changed.values() if (append := run.take_append()) is not None]
         while appends:
             try:
-                self.journal.commit(appends, durable=durable)
+                self._commit_all(appends, durable=durable)
                 break
-            except LeaseLostError as error:
+            except (LeaseLostError, JournalConflictError) as error:
                 appends = [append for append in appends if append.execution != error.execution]
                 self._lost(changed[error.execution], error)
         for append in appends:
             run = changed[append.execution]
             if run.listeners:
                 run.tell(Journaled(append.first_seq, append.events))
+
+    def _commit_all(self, appends: list[Append], *, durable: bool) -> None:
+        self._patience.call(lambda: self.journal.commit(appends, durable=durable))
 
 
 class EngineFailedError(HardpointError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import TypeAlias
 
@@ -10,8 +10,12 @@ import msgspec
 
 from hardpoint.core.binding import resolve
 from hardpoint.core.compiled import CompiledWorkflow, digest_of
-from hardpoint.core.flatten import FlatGraph
-from hardpoint.executor.engine.state import NodeRun, NodeState, RunState
+from hardpoint.core.flatten import FlatGraph, FlatNode
+from hardpoint.core.mapped_types import with_missing
+from hardpoint.executor.engine.array_run import SUCCEEDED
+from hardpoint.executor.engine.items import array_id, item_index, place_of
+from hardpoint.executor.engine.node_run import NodeRun, NodeState
+from hardpoint.executor.engine.state import RunState
 from hardpoint.executor.journal.events import Ended, Event, RunPhase
 from hardpoint.executor.journal.protocol import Append, CachedOutputs, ExecutionRow
 from hardpoint.plugin_api import CreateRequest, ErrorInfo, HardpointError, TaskSpec, Wire, attempt_token
@@ -79,25 +83,32 @@ class Run:
         for event in events:
             self.state.apply(event)
         self.next_seq = len(events) + 1
+        self.loaded = events
         self.pending: list[Event] = []
         self.cached: list[CachedOutputs] = []
         self.summary: ExecutionRow | None = None
         self.listeners: list[Listener] = []
         self.future: Future[Outcome] = Future()
         self.spec_digests: dict[str, str] = {}
+        self._array_inputs: dict[str, dict[str, Wire]] = {}
 
     @property
     def code(self) -> str:
         """Digest of the archived project files."""
         return self.state.submitted.code if self.state.submitted else ""
 
-    def spec(self, node: str) -> TaskSpec:
-        """The task a node runs, overrides applied."""
-        return self.compiled.tasks[self.graph.nodes[node].spec_key]
+    def flat(self, unit: str) -> FlatNode:
+        """The node of the graph that a node, item or chunk belongs to."""
+        node = self.graph.nodes.get(unit)
+        return node if node is not None else self.graph.nodes[array_id(unit)]
 
-    def spec_digest(self, node: str) -> str:
-        """Digest of the node's task, computed once for each task of the run."""
-        key = self.graph.nodes[node].spec_key
+    def spec(self, unit: str) -> TaskSpec:
+        """The task a node, item or chunk runs, overrides applied."""
+        return self.compiled.tasks[self.flat(unit).spec_key]
+
+    def spec_digest(self, unit: str) -> str:
+        """Digest of the task, computed once for each task of the run."""
+        key = self.flat(unit).spec_key
         digest = self.spec_digests.get(key)
         if digest is None:
             digest = self.spec_digests[key] = digest_of(self.compiled.tasks[key])
@@ -108,13 +119,45 @@ class Run:
         waiting = node.state is NodeState.READY or node.state is NodeState.BACKOFF
         return waiting and self.state.phase is RunPhase.RUNNING
 
-    def inputs_of(self, node: str) -> dict[str, Wire]:
-        """Wire values of a node whose upstream has succeeded."""
-        state = self.state
-        return {
-            name: resolve(binding, state.inputs, state.outputs_of)
-            for name, binding in self.graph.nodes[node].inputs
-        }
+    def inputs_of(self, unit: str) -> dict[str, Wire]:
+        """Wire values of a node whose upstream has succeeded.
+
+        Of an item one of each mapped list, of a chunk what is the same for every item.
+        """
+        node = self.graph.nodes.get(unit)
+        if node is not None:
+            inputs = self.state.inputs
+            return {name: resolve(binding, inputs, self.outputs_of) for name, binding in node.inputs}
+        over = self.flat(unit).map
+        whole = self.array_inputs(array_id(unit))
+        index = item_index(unit)
+        if over is None:
+            return whole
+        if index is None:
+            return {name: wire for name, wire in whole.items() if name not in over.over}
+        return {name: wire[index] if name in over.over else wire for name, wire in whole.items()}
+
+    def array_inputs(self, node: str) -> dict[str, Wire]:
+        """Inputs of an array node as they are bound, resolved once."""
+        found = self._array_inputs.get(node)
+        if found is None:
+            found = self._array_inputs[node] = self.inputs_of(node)
+        return found
+
+    def items_of(self, chunk: NodeRun) -> list[dict[str, Wire]]:
+        """Inputs of each item of a chunk, in its order."""
+        node = array_id(chunk.id)
+        return [self.inputs_of(f"{node}[{index}]") for index in chunk.chunk]
+
+    def outputs_of(self, node: str) -> Mapping[str, Wire]:
+        """Outputs of a node that succeeded, in the types that the workflow was compiled with."""
+        outputs = self.state.outputs_of(node)
+        mapped, array = self.graph.nodes[node].map, self.state.nodes[node].array
+        if mapped is None or not mapped.tolerant or array is None:
+            return outputs
+        missing = [letter != SUCCEEDED for letter in array.letters]
+        types = {variable.name: variable.type for variable in self.spec(node).interface.outputs}
+        return {name: with_missing(types[name], wires, missing) for name, wires in outputs.items()}
 
     def request(self, node: NodeRun, outputs_uri: str) -> CreateRequest:
         """The current attempt of a job-shaped node; before it started, the next one."""
@@ -132,7 +175,7 @@ class Run:
             token=token,
             spec=spec,
             inputs=inputs,
-            outputs_uri=f"{outputs_uri}/{self.id}/{node.id}/{attempt}",
+            outputs_uri=f"{outputs_uri}/{self.id}/{place_of(node.id)}/{attempt}",
             resources=spec.resources,
             project=self.row.project,
             domain=self.row.domain,
@@ -167,7 +210,7 @@ class Run:
         state = self.state
         try:
             bindings = self.graph.outputs.items()
-            outputs = {name: resolve(each, state.inputs, state.outputs_of) for name, each in bindings}
+            outputs = {name: resolve(each, state.inputs, self.outputs_of) for name, each in bindings}
         except HardpointError as error:
             return Ended(now, RunPhase.FAILED, {}, error.info())
         return Ended(now, RunPhase.SUCCEEDED, outputs)

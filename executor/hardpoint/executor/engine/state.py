@@ -1,38 +1,40 @@
 """What one run is, as a pure machine: events in, what is now possible out.
 
 No clock, lock or I/O is in here, so its tests are tables of events, a replay is a loop, and any past
-moment can be rebuilt. The legend of a node's states:
-
-    WAITING     for `pending` > 0 upstream nodes
-    READY       may be attempted; nothing is journaled about the attempt yet, or only its claims
-    STARTED     the intent is journaled; a worker has it, or its job may or may not exist yet
-    RUNNING     its external job exists
-    BACKOFF     the next attempt may start at `retry_at`
-    SUCCEEDED   has outputs         FAILED     has an error         CANCELLED  ended by an abort
-    SKIPPED     will not run because the run is failing or aborting
+moment can be rebuilt. `node_run.py` has the legend of a node's states, `array_run.py` that of items.
 """
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias, assert_never
 
-import msgspec
-
 from hardpoint.core.flatten import FlatGraph
+from hardpoint.executor.engine.array_run import ArrayRun
+from hardpoint.executor.engine.node_run import NodeRun, NodeState
+from hardpoint.executor.engine.possible import (
+    Collect,
+    Feed,
+    Finish,
+    Possible,
+    Settle,
+    Start,
+    Stop,
+    Watch,
+    everything_possible,
+)
 from hardpoint.executor.journal.events import (
     AbortRequested,
     Adopted,
-    Artifact,
+    ArrayOpened,
     AttemptCancelled,
     AttemptFailed,
     AttemptPrepared,
     AttemptStarted,
     AttemptSucceeded,
     Budget,
-    CancelCause,
     CancelRequested,
+    ChunkStarted,
     CreateUnsettled,
     Ended,
     Event,
@@ -43,134 +45,10 @@ from hardpoint.executor.journal.events import (
     RunPhase,
     Submitted,
 )
-from hardpoint.executor.pool.messages import LogSpan
-from hardpoint.plugin_api import ContractViolation, ErrorInfo, JobRef, Phase, ResourceClaim, Wire
-
-
-class NodeState(enum.Enum):
-    """The executor's word on a node; see the legend above."""
-
-    WAITING = "WAITING"
-    READY = "READY"
-    STARTED = "STARTED"
-    RUNNING = "RUNNING"
-    BACKOFF = "BACKOFF"
-    SUCCEEDED = "SUCCEEDED"
-    FAILED = "FAILED"
-    CANCELLED = "CANCELLED"
-    SKIPPED = "SKIPPED"
-
-    @property
-    def in_flight(self) -> bool:
-        """Whether an attempt exists that may still have an effect."""
-        return self is NodeState.STARTED or self is NodeState.RUNNING
-
-    @property
-    def terminal(self) -> bool:
-        """Whether the node will not move again in this run."""
-        return self in _TERMINAL
-
-
-_TERMINAL = frozenset({NodeState.SUCCEEDED, NodeState.FAILED, NodeState.CANCELLED, NodeState.SKIPPED})
-
-
-class NodeRun:
-    """Everything the executor knows of one node of one run."""
-
-    __slots__ = (
-        "account",
-        "artifacts",
-        "attempt",
-        "cached_from",
-        "cancel",
-        "claims",
-        "ended_at",
-        "error",
-        "id",
-        "job",
-        "key",
-        "links",
-        "log",
-        "outputs",
-        "pending",
-        "phase",
-        "prepared",
-        "reason",
-        "retry_at",
-        "started_at",
-        "state",
-        "system_failures",
-        "token",
-        "user_failures",
-    )
-
-    def __init__(self, id: str, pending: int) -> None:
-        self.id = id
-        self.pending = pending
-        self.state = NodeState.WAITING if pending else NodeState.READY
-        self.attempt = 0
-        self.user_failures = 0
-        self.system_failures = 0
-        self.prepared = 0
-        self.account = ""
-        self.claims: tuple[ResourceClaim, ...] = ()
-        self.token = ""
-        self.key = ""
-        self.job: JobRef | None = None
-        self.phase: Phase | None = None
-        self.reason = ""
-        self.links: dict[str, str] = {}
-        self.cancel: CancelCause | None = None
-        self.started_at: float | None = None
-        self.ended_at: float | None = None
-        self.retry_at: float | None = None
-        self.outputs: dict[str, Wire] | None = None
-        self.error: ErrorInfo | None = None
-        self.cached_from = ""
-        self.log: LogSpan | None = None
-        self.artifacts: tuple[Artifact, ...] = ()
-
-
-class Start(msgspec.Struct, frozen=True):
-    """The node may be attempted now, or at `at` if that is later."""
-
-    node: str
-    at: float | None = None
-
-
-class Settle(msgspec.Struct, frozen=True):
-    """Create or find the job again at `at`, under the same token."""
-
-    node: str
-    at: float
-
-
-class Watch(msgspec.Struct, frozen=True):
-    """The node's external job exists: ask for it from time to time."""
-
-    node: str
-
-
-class Collect(msgspec.Struct, frozen=True):
-    """The node's external job succeeded: read its outputs."""
-
-    node: str
-
-
-class Stop(msgspec.Struct, frozen=True):
-    """The node's attempt in flight must end."""
-
-    node: str
-
-
-class Finish(msgspec.Struct, frozen=True):
-    """Nothing can move any more: the run may end."""
-
+from hardpoint.plugin_api import ContractViolation, ErrorInfo, Phase, Wire
 
 JobEvent: TypeAlias = AttemptPrepared | JobCreated | JobMoved | CreateUnsettled | CancelRequested
 RunEvent: TypeAlias = Submitted | Adopted | AbortRequested | Resumed | Ended
-Possible: TypeAlias = Start | Settle | Watch | Collect | Stop | Finish
-"""What an event made possible; the engine acts on it once the event is journaled."""
 
 
 class RunState:
@@ -204,27 +82,61 @@ class RunState:
             raise ContractViolation(f"Node `{node}` of run `{self.execution}` was read before it succeeded")
         return outputs
 
+    def unit(self, id: str) -> NodeRun:
+        """What an event names: a node, an item of an array node, or a chunk of its items."""
+        node = self.nodes.get(id)
+        if node is not None:
+            return node
+        array, index = self._part(id)
+        unit = array.chunks.get(id) if array is not None and index < 0 else None
+        if array is not None and index >= 0:
+            unit = array.unit(index)
+        if unit is None:
+            raise ContractViolation(f"Run `{self.execution}` has no node `{id}`")
+        return unit
+
+    def find(self, id: str) -> NodeRun | None:
+        """What an effect names; None if that item or chunk has ended meanwhile."""
+        node = self.nodes.get(id)
+        if node is not None:
+            return node
+        array, index = self._part(id)
+        if array is None:
+            return None
+        return array.live.get(index) if index >= 0 else array.chunks.get(id)
+
+    def _part(self, id: str) -> tuple[ArrayRun | None, int]:
+        """The array that an item or chunk belongs to, and the item's index; -1 for a chunk."""
+        array_id, mark, rest = id.rpartition("[") if id.endswith("]") else id.rpartition("#")
+        parent = self.nodes.get(array_id)
+        array = parent.array if parent is not None else None
+        return array, int(rest[:-1]) if mark == "[" else -1
+
     def apply(self, event: Event) -> list[Possible]:
         """Take in one fact; return what it made possible."""
         match event:
             case AttemptStarted():
-                return self._start(self.nodes[event.node], event)
+                return self._start(self.unit(event.node), event)
             case AttemptSucceeded():
-                node = self.nodes[event.node]
+                node = self.unit(event.node)
                 node.log, node.artifacts = event.log, event.artifacts
                 return self._succeed(node, event.outputs, event.at)
             case NodeCached():
-                node = self.nodes[event.node]
+                node = self.unit(event.node)
                 node.cached_from, node.key, node.started_at = event.execution, event.key, event.at
                 return self._succeed(node, event.outputs, event.at)
             case AttemptFailed():
-                return self._fail(self.nodes[event.node], event)
+                return self._fail(self.unit(event.node), event)
             case AttemptCancelled():
-                node = self.nodes[event.node]
+                node = self.unit(event.node)
                 node.log = event.log
-                return self._end_node(node, NodeState.CANCELLED, event.at)
+                return self._end(node, NodeState.CANCELLED, event.at)
             case AttemptPrepared() | JobCreated() | JobMoved() | CreateUnsettled() | CancelRequested():
-                return self._apply_to_job(self.nodes[event.node], event)
+                return self._apply_to_job(self.unit(event.node), event)
+            case ArrayOpened():
+                return self._open(self.nodes[event.node], event)
+            case ChunkStarted():
+                return self._start_chunk(event)
             case Submitted() | Adopted() | AbortRequested() | Resumed() | Ended():
                 return self._apply_to_run(event)
             case _:
@@ -234,7 +146,7 @@ class RunState:
         match event:
             case AttemptPrepared():
                 node.prepared, node.account, node.claims = event.attempt, event.account, event.claims
-                return [Start(node.id)]
+                return [Start(node.id) if node.array is None else Feed(node.id)]
             case JobCreated():
                 node.job = event.job
                 node.state = NodeState.RUNNING
@@ -256,6 +168,9 @@ class RunState:
         match event:
             case Submitted():
                 self.submitted, self.inputs, self.phase = event, event.inputs, RunPhase.RUNNING
+                for node in self.nodes.values():
+                    if node.state is NodeState.READY:
+                        node.possible_at = event.at
                 return self.possible()
             case Adopted():
                 self.generation = event.generation
@@ -264,13 +179,15 @@ class RunState:
                 self.phase, self.abort_reason = RunPhase.ABORTING, event.reason
                 return self._wind_down(event.at)
             case Resumed():
-                return self._resume()
+                return self._resume(event.at)
             case Ended():
                 self.phase, self.outputs, self.error = event.phase, event.outputs, event.error
                 self.ended_at = event.at
                 return []
             case _:
                 assert_never(event)
+
+    # Attempts
 
     def _start(self, node: NodeRun, event: AttemptStarted) -> list[Possible]:
         node.state = NodeState.STARTED
@@ -280,49 +197,16 @@ class RunState:
         node.started_at = event.at
         node.retry_at = None
         self.in_flight.add(event.node)
-        return [Settle(event.node, event.at)] if event.token else []
-
-    def possible(self) -> list[Possible]:
-        """Everything that is possible now: what an engine does first after it adopted the run."""
-        if self.phase.terminal:
-            return []
-        found: list[Possible] = []
-        for node in self.nodes.values():
-            found.extend(self._possible_of(node))
-        return found or [Finish()]
-
-    def _possible_of(self, node: NodeRun) -> list[Possible]:
-        match node.state:
-            case NodeState.READY:
-                return [Start(node.id)]
-            case NodeState.BACKOFF:
-                return [Start(node.id, node.retry_at)]
-            case NodeState.STARTED:
-                return [Stop(node.id) if self._must_end(node) else Settle(node.id, 0.0)]
-            case NodeState.RUNNING:
-                if node.phase is Phase.SUCCEEDED:
-                    return [Collect(node.id)]
-                return [Watch(node.id), Stop(node.id)] if self._must_end(node) else [Watch(node.id)]
-            case _:
-                return []
-
-    def _must_end(self, node: NodeRun) -> bool:
-        return node.cancel is not None or self.phase is not RunPhase.RUNNING
+        found: list[Possible] = [Settle(event.node, event.at)] if event.token else []
+        if node.parent is not None:
+            self._array_of(node).started(node)
+            found += self._more(node)
+        return found
 
     def _succeed(self, node: NodeRun, outputs: dict[str, Wire], at: float) -> list[Possible]:
         node.outputs = outputs
         node.error = None
-        found = self._end_node(node, NodeState.SUCCEEDED, at)
-        if self.phase is not RunPhase.RUNNING:
-            return found
-        nodes = self.nodes
-        for id in self.graph.dependents.get(node.id, ()):
-            dependent = nodes[id]
-            dependent.pending -= 1
-            if not dependent.pending and dependent.state is NodeState.WAITING:
-                dependent.state = NodeState.READY
-                found.append(Start(id))
-        return found
+        return self._end(node, NodeState.SUCCEEDED, at)
 
     def _fail(self, node: NodeRun, event: AttemptFailed) -> list[Possible]:
         node.error = event.error
@@ -334,25 +218,104 @@ class RunState:
             node.user_failures += 1
         elif event.budget is Budget.SYSTEM:
             node.system_failures += 1
-        if self.phase is not RunPhase.RUNNING:
-            return self._end_node(node, NodeState.FAILED, event.at)
-        if event.retry_at is not None:
+        if self.phase is RunPhase.RUNNING and event.retry_at is not None:
             node.state = NodeState.BACKOFF
             node.retry_at = event.retry_at
             node.cancel = None
             self.in_flight.discard(node.id)
-            return [Start(node.id, event.retry_at)]
-        self.phase = RunPhase.FAILING
-        self.error = event.error
-        self.error_node = node.id
-        return self._end_node(node, NodeState.FAILED, event.at) + self._wind_down(event.at)
+            found: list[Possible] = [Start(node.id, event.retry_at)]
+            if node.parent is not None:
+                self._leave_chunk(node)
+                self._array_of(node).backs_off(node)
+                found += self._more(node)
+            return found
+        return self._end(node, NodeState.FAILED, event.at)
 
-    def _end_node(self, node: NodeRun, state: NodeState, at: float) -> list[Possible]:
+    def _end(self, node: NodeRun, state: NodeState, at: float) -> list[Possible]:
+        """A node or item will not move again."""
+        self.in_flight.discard(node.id)
+        if node.parent is not None:
+            return self._end_item(node, state, at)
         node.state = state
         node.ended_at = at
-        self.in_flight.discard(node.id)
         self.left -= 1
-        return [] if self.left else [Finish()]
+        found: list[Possible] = []
+        if self.phase is RunPhase.RUNNING:
+            if state is NodeState.SUCCEEDED:
+                found += self._unlock(node, at)
+            elif state is NodeState.FAILED and node.error is not None:
+                found += self._fail_run(node.id, node.error, at)
+        return found if self.left else [*found, Finish()]
+
+    def _unlock(self, node: NodeRun, at: float) -> Iterator[Possible]:
+        nodes = self.nodes
+        for id in self.graph.dependents.get(node.id, ()):
+            dependent = nodes[id]
+            dependent.pending -= 1
+            if not dependent.pending and dependent.state is NodeState.WAITING:
+                dependent.state = NodeState.READY
+                dependent.possible_at = at
+                yield Start(id)
+
+    def _fail_run(self, node: str, error: ErrorInfo, at: float) -> list[Possible]:
+        self.phase = RunPhase.FAILING
+        self.error = error
+        self.error_node = node
+        return self._wind_down(at)
+
+    # Arrays
+
+    def _array_of(self, unit: NodeRun) -> ArrayRun:
+        array = unit.parent.array if unit.parent is not None else None
+        if array is None:
+            raise ContractViolation(f"Run `{self.execution}`: `{unit.id}` belongs to no array node")
+        return array
+
+    def _open(self, node: NodeRun, event: ArrayOpened) -> list[Possible]:
+        array = node.array = ArrayRun(node, event)
+        node.state = NodeState.MAPPING
+        node.started_at = event.at
+        return [Feed(node.id)] if event.size else self._end_array(array, event.at)
+
+    def _start_chunk(self, event: ChunkStarted) -> list[Possible]:
+        array, _ = self._part(event.node)
+        if array is None:
+            raise ContractViolation(f"Run `{self.execution}`: `{event.node}` belongs to no array node")
+        chunk = array.start_chunk(event)
+        self.in_flight.add(chunk.id)
+        self.in_flight.update(array.live[index].id for index in chunk.chunk)
+        return [Settle(chunk.id, event.at), *self._more(chunk)]
+
+    def _leave_chunk(self, unit: NodeRun) -> None:
+        self.in_flight.discard(self._array_of(unit).leave_chunk(unit))
+
+    def _end_item(self, unit: NodeRun, state: NodeState, at: float) -> list[Possible]:
+        self._leave_chunk(unit)
+        unit.state = state
+        unit.ended_at = at
+        array = self._array_of(unit)
+        array.ended(unit, state)
+        if self.phase is RunPhase.RUNNING and array.hopeless:
+            array.node.error = array.verdict(unit)
+            return self._fail_run(unit.id, array.node.error, at)
+        return self._more(unit) if array.left else self._end_array(array, at)
+
+    def _more(self, unit: NodeRun) -> list[Possible]:
+        array = self._array_of(unit)
+        more = self.phase is RunPhase.RUNNING and not array.exhausted
+        return [Feed(array.node.id)] if more else []
+
+    def _end_array(self, array: ArrayRun, at: float) -> list[Possible]:
+        node = array.node
+        if array.succeeded >= array.required and array.succeeded + array.failed == array.size:
+            return self._succeed(node, array.result(), at)
+        return self._end(node, NodeState.FAILED if node.error else NodeState.CANCELLED, at)
+
+    # The whole run
+
+    def possible(self) -> list[Possible]:
+        """Everything that is possible now: what an engine does first after it adopted the run."""
+        return everything_possible(self.nodes.values(), self.phase)
 
     def _wind_down(self, at: float) -> list[Possible]:
         """Skip what has not started; whatever is in flight must end, and its end be confirmed."""
@@ -360,11 +323,20 @@ class RunState:
         for node in self.nodes.values():
             if node.state.in_flight:
                 found.append(Stop(node.id))
+            elif node.state is NodeState.MAPPING and node.array is not None:
+                found += self._wind_down_array(node.array, at)
             elif not node.state.terminal:
-                found += self._end_node(node, NodeState.SKIPPED, at)
+                found += self._end(node, NodeState.SKIPPED, at)
         return found or [Finish()]
 
-    def _resume(self) -> list[Possible]:
+    def _wind_down_array(self, array: ArrayRun, at: float) -> list[Possible]:
+        array.skip_rest()
+        if not array.left:
+            return self._end_array(array, at)
+        alone = [unit for unit in array.live.values() if unit.token not in array.chunks]
+        return [Stop(unit.id) for unit in (*alone, *array.chunks.values())]
+
+    def _resume(self, at: float) -> list[Possible]:
         self.phase = RunPhase.RUNNING
         self.error = None
         self.error_node = ""
@@ -375,6 +347,12 @@ class RunState:
                 continue
             fresh = NodeRun(id, sum(up not in done for up in self.graph.nodes[id].upstream))
             fresh.attempt = old.attempt
+            fresh.possible_at = None if fresh.pending else at
+            if old.array is not None:
+                fresh.array, fresh.state, fresh.started_at = old.array, NodeState.MAPPING, old.started_at
+                fresh.prepared, fresh.account, fresh.claims = old.prepared, old.account, old.claims
+                old.array.node = fresh
+                old.array.try_again()
             self.nodes[id] = fresh
         self.left = len(self.nodes) - len(done)
         return self.possible()

@@ -1,53 +1,86 @@
-"""One call into a job plugin each, and its answer as data.
+"""Steps: calls into plugins, made in threads of their own, whose answers come back as data.
 
 A plugin's exception never travels further than its step: it becomes an `ErrorInfo` of the class that
-decides what happens next. Each task type has threads of its own, so a plugin that is slow or stuck
-holds up nobody else.
+decides what happens next. Each group has threads of its own, so a plugin that is slow or stuck holds up
+nobody else.
 """
 
 from __future__ import annotations
 
 import queue
+import threading
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from hardpoint.plugin_api import (
-    Context,
-    CreateRequest,
-    ErrorInfo,
-    ErrorKind,
-    HardpointError,
-    Idempotency,
-    JobRef,
-    Prepared,
-    Status,
-    TaskType,
-    Wire,
-)
+from hardpoint.executor.clock import SystemClock
+from hardpoint.plugin_api import Clock, ErrorInfo, ErrorKind, HardpointError, Wire
 from hardpoint.plugin_api.literal_rules import problem
-from hardpoint.registry import Registry
 
 T = TypeVar("T")
 
-THREADS_PER_TYPE = 8
+THREADS_PER_GROUP = 8
 
 
-class Answer(msgspec.Struct, Generic[T]):
+class Answer(msgspec.Struct, Generic[T], gc=False):
     """What a step brought back: a value, or what went wrong."""
 
     value: T | None = None
     error: ErrorInfo | None = None
 
 
+Then = Callable[[Answer[Any]], None]
+
+
+class StepWatcher(Protocol):
+    """Whoever counts steps."""
+
+    def ended(self, step: Step) -> None:
+        """A step has ended, or come back after it was given up."""
+
+
+class Step:
+    """One call on its way.
+
+    Args:
+        group: Whose threads run it.
+        call: What to call.
+        then: Gets the answer, on the engine's thread.
+        late: Gets the answer instead of `then` if it was given up before.
+    """
+
+    __slots__ = ("began", "call", "done", "given_up", "group", "late", "then", "watcher")
+
+    def __init__(self, group: str, call: Callable[[], Any], then: Then, late: Then | None) -> None:
+        self.group = group
+        self.call = call
+        self.then = then
+        self.late = late
+        self.began: float | None = None
+        """By the runner's monotonic clock; None while it waits for a thread."""
+        self.done = False
+        self.given_up = False
+        self.watcher: StepWatcher | None = None
+
+
 class StepRunner(Protocol):
     """Runs steps and brings their answers back to the engine's thread."""
 
-    def submit(self, group: str, step: Callable[[], Any], then: Callable[[Answer[Any]], None]) -> None:
-        """Run `step` with others of its group; later call `then` from `deliver`."""
+    def submit(self, group: str, call: Callable[[], Any], then: Then, late: Then | None = None) -> Step:
+        """Run `call` with others of its group; later call `then` from `deliver`."""
+
+    def stream(self, name: str, call: Callable[[], None], then: Then) -> None:
+        """Run a call that lasts, in a thread of its own; later call `then` from `deliver`."""
+
+    def post(self, action: Callable[[], None]) -> None:
+        """Call `action` from `deliver`. For any thread."""
+
+    def give_up(self, step: Step) -> None:
+        """Wait no longer for a step that began: its thread is stuck, another takes its place."""
 
     def deliver(self) -> int:
         """Call `then` of every step that has ended; return how many."""
@@ -79,100 +112,164 @@ def guarded(step: Callable[[], T]) -> Answer[T]:
         )
 
 
-class StepThreads:
-    """See `StepRunner`: a bounded pool of threads for each group.
+_running = threading.local()
 
-    Args:
-        wake: Called, from a step's thread, when an answer waits to be delivered.
-    """
+
+def was_given_up() -> bool:
+    """Whether this thread runs a step that nobody waits for any more: it must not change anything outside."""
+    step: Step | None = getattr(_running, "step", None)
+    return step is not None and step.given_up
+
+
+def run_step(step: Step, clock: Clock) -> Answer[Any]:
+    """Run one step in this thread."""
+    step.began = clock.monotonic()
+    _running.step = step
+    try:
+        return guarded(step.call)
+    finally:
+        step.done = True
+        _running.step = None
+
+
+class _Inbox:
+    """What threads leave for the engine; wakes it once for as many as it has not looked at."""
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
-        self._groups: dict[str, ThreadPoolExecutor] = {}
-        self._answers: queue.SimpleQueue[tuple[Callable[[Answer[Any]], None], Answer[Any]]]
-        self._answers = queue.SimpleQueue()
+        self._woken = False
+        self._items: queue.SimpleQueue[tuple[Step, Answer[Any]] | Callable[[], None]] = queue.SimpleQueue()
 
-    def submit(self, group: str, step: Callable[[], Any], then: Callable[[Answer[Any]], None]) -> None:
+    def put(self, item: tuple[Step, Answer[Any]] | Callable[[], None]) -> None:
+        self._items.put(item)
+        # Cleared before the engine looks: so whoever finds it set was put where the engine will look.
+        if not self._woken:
+            self._woken = True
+            self._wake()
+
+    def take(self) -> Iterator[tuple[Step, Answer[Any]] | Callable[[], None]]:
+        self._woken = False
+        while True:
+            try:
+                yield self._items.get_nowait()
+            except queue.Empty:
+                return
+
+
+class _Group:
+    """The threads of one group and the steps that wait for them; counted by the engine's thread."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.steps: queue.SimpleQueue[Step | None] = queue.SimpleQueue()
+        self.threads = 0
+        self.open = 0
+
+
+class StepThreads:
+    """See `StepRunner`: up to `THREADS_PER_GROUP` threads for each group, besides those that are stuck.
+
+    Args:
+        wake: Called, from a step's thread, when an answer waits to be delivered.
+        clock: Says when a step began.
+    """
+
+    def __init__(self, wake: Callable[[], None], clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._groups: dict[str, _Group] = {}
+        self._inbox = _Inbox(wake)
+        # Daemons, and told to end with their owner: a stuck plugin must not keep the process from exiting.
+        self._finalizer = weakref.finalize(self, _dismiss, self._groups)
+
+    def submit(self, group: str, call: Callable[[], Any], then: Then, late: Then | None = None) -> Step:
         """See `StepRunner.submit`."""
-        threads = self._groups.get(group)
-        if threads is None:
-            name = f"hardpoint-{group}"
-            threads = self._groups[group] = ThreadPoolExecutor(THREADS_PER_TYPE, thread_name_prefix=name)
-        threads.submit(self._run, step, then)
+        mine = self._groups.get(group)
+        if mine is None:
+            mine = self._groups[group] = _Group(group)
+        step = Step(group, call, then, late)
+        mine.open += 1
+        mine.steps.put(step)
+        self._staff(mine)
+        return step
 
-    def _run(self, step: Callable[[], Any], then: Callable[[Answer[Any]], None]) -> None:
-        self._answers.put((then, guarded(step)))
-        self._wake()
+    def _staff(self, group: _Group) -> None:
+        if group.threads < min(group.open, THREADS_PER_GROUP):
+            group.threads += 1
+            name = f"hardpoint-{group.name}"
+            arguments = (group.steps, self._inbox, self._clock)
+            threading.Thread(target=_work, args=arguments, name=name, daemon=True).start()
+
+    def stream(self, name: str, call: Callable[[], None], then: Then) -> None:
+        """See `StepRunner.stream`."""
+        inbox = self._inbox
+
+        def last() -> None:
+            answer = guarded(call)
+            inbox.put(lambda: then(answer))
+
+        threading.Thread(target=last, name=f"hardpoint-{name}-stream", daemon=True).start()
+
+    def post(self, action: Callable[[], None]) -> None:
+        """See `StepRunner.post`."""
+        self._inbox.put(action)
+
+    def give_up(self, step: Step) -> None:
+        """See `StepRunner.give_up`."""
+        step.given_up = True
+        group = self._groups[step.group]
+        group.threads -= 1
+        group.open -= 1
+        self._staff(group)
 
     def deliver(self) -> int:
         """See `StepRunner.deliver`."""
         count = 0
-        while True:
-            try:
-                then, answer = self._answers.get_nowait()
-            except queue.Empty:
-                return count
-            then(answer)
+        for item in self._inbox.take():
             count += 1
+            if not isinstance(item, tuple):
+                item()
+                continue
+            step, answer = item
+            if not step.given_up:
+                self._groups[step.group].open -= 1
+            hand_over(step, answer)
+        return count
 
     def close(self) -> None:
         """See `StepRunner.close`."""
-        for threads in self._groups.values():
-            threads.shutdown(wait=False, cancel_futures=True)
+        self._finalizer()
 
 
-class JobCalls:
-    """The verbs of one job-shaped task type, with its promises checked."""
+def hand_over(step: Step, answer: Answer[Any]) -> None:
+    """Give an answer to whoever still waits for it."""
+    if step.watcher is not None:
+        step.watcher.ended(step)
+    if not step.given_up:
+        step.then(answer)
+    elif step.late is not None:
+        step.late(answer)
 
-    def __init__(self, registry: Registry, task_type: TaskType, context: Context) -> None:
-        self.task_type = task_type
-        self._registry = registry
-        self._context = context
 
-    @property
-    def _handler(self) -> Any:
-        return self._registry.handler(self.task_type.name)
+def _work(steps: queue.SimpleQueue[Step | None], inbox: _Inbox, clock: Clock) -> None:
+    """The body of a thread: step after step, until it is told to end or another has taken its place."""
+    while True:
+        step = steps.get()
+        if step is None:
+            return
+        inbox.put((step, run_step(step, clock)))
+        if step.given_up:
+            return
+        del step
 
-    def prepare(self, request: CreateRequest) -> Prepared:
-        """Ask what the attempt will hold."""
-        return _expect(Prepared, self._handler.prepare(self._context, request), "prepare", self.task_type)
 
-    def create(self, request: CreateRequest) -> JobRef:
-        """Start the job for the first time."""
-        made = self._registry.create_job(self.task_type.name, self._context, request)
-        return _expect(JobRef, made, "create", self.task_type)
-
-    def settle(self, request: CreateRequest) -> JobRef:
-        """Create again under the same token, after a create whose outcome is unknown."""
-        if self.task_type.idempotency is Idempotency.SEARCH:
-            found = self.find(request)
-            if found is not None:
-                return found
-        return self.create(request)
-
-    def find(self, request: CreateRequest) -> JobRef | None:
-        """The job of this token, if the service shows one."""
-        found = self._handler.find(self._context, request)
-        return None if found is None else _expect(JobRef, found, "find", self.task_type)
-
-    def poll(self, jobs: Sequence[JobRef]) -> dict[str, Status]:
-        """Statuses by job id; jobs that the answer leaves out are asked for again."""
-        answer = self._registry.poll_jobs(self.task_type.name, self._context, jobs)
-        statuses = _expect(dict, answer, "poll_many", self.task_type)
-        return {job: _expect(Status, status, "poll_many", self.task_type) for job, status in statuses.items()}
-
-    def outputs(self, request: CreateRequest, job: JobRef) -> dict[str, Wire]:
-        """Outputs of a job that succeeded, checked against the interface."""
-        found = dict(self._handler.outputs(self._context, request, job))
-        wrong = outputs_problem(request.spec.interface.outputs, found)
-        if wrong:
-            raise PluginOutputError(f"Task type `{self.task_type.name}` of node `{request.node}`: {wrong}")
-        return found
-
-    def cancel(self, job: JobRef, reason: str) -> bool:
-        """Ask for the end of a job."""
-        self._registry.cancel_job(self.task_type.name, self._context, job, reason)
-        return True
+def _dismiss(groups: dict[str, _Group]) -> None:
+    """End the threads of a runner; steps that did not begin never will."""
+    for group in groups.values():
+        with suppress(queue.Empty):
+            while True:
+                group.steps.get_nowait()
+        for _ in range(group.threads):
+            group.steps.put(None)
 
 
 class PluginOutputError(HardpointError):
@@ -193,13 +290,3 @@ def outputs_problem(expected: Sequence[Any], found: Mapping[str, Wire]) -> str:
         if wrong:
             return f"output `{variable.name}`: {wrong}"
     return ""
-
-
-def _expect(wanted: type[T], value: Any, verb: str, task_type: TaskType) -> T:
-    if not isinstance(value, wanted):
-        raise PluginOutputError(
-            f"`{verb}` of task type `{task_type.name}` returned `{type(value).__name__}`, "
-            f"not `{wanted.__name__}`",
-            hint="Report this to the plugin's author",
-        )
-    return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from hardpoint.plugin_api import ResourceClaim, ResourcePool, UserError
@@ -23,21 +22,26 @@ class Throttle:
 
     Args:
         declared: Asked for the pools each time, since plugins are loaded as they are needed.
+        book: Called before each grant, to `hold` what is in flight and not booked yet.
 
     >>> throttle = Throttle(lambda: [ResourcePool("db", capacity=1)])
     >>> throttle.take(("run", "a"), [ResourceClaim("db")]), throttle.take(("run", "b"), [ResourceClaim("db")])
     (True, False)
-    >>> throttle.give_back(("run", "a"))
-    [('run', 'b')]
+    >>> throttle.next_for(throttle.release(("run", "a")))
+    ('run', 'b')
     >>> throttle.take(("run", "b"), [ResourceClaim("db")])
     True
     """
 
-    def __init__(self, declared: Callable[[], Iterable[ResourcePool]]) -> None:
+    def __init__(
+        self, declared: Callable[[], Iterable[ResourcePool]], book: Callable[[], None] = lambda: None
+    ) -> None:
         self._declared = declared
+        self._book = book
         self._held: dict[str, int] = {}
         self._leases: dict[Holder, tuple[ResourceClaim, ...]] = {}
-        self._waiting: deque[Holder] = deque()
+        # By the pool that refused; within it a dict, for its order and so that leaving is cheap.
+        self._waiting: dict[str, dict[Holder, tuple[ResourceClaim, ...]]] = {}
 
     def capacity(self, pool: str) -> int | None:
         """Units of a pool; None if it is unlimited. The most exact declaration wins."""
@@ -52,12 +56,13 @@ class Throttle:
         Raises:
             ClaimTooLargeError: A claim is larger than its whole pool.
         """
-        fits = all(self._fits(claim) for claim in claims)
-        if fits:
+        self._book()
+        refused = [claim.pool for claim in claims if not self._fits(claim)]
+        if not refused:
             self.hold(holder, claims)
-        elif holder not in self._waiting:
-            self._waiting.append(holder)
-        return fits
+        elif not any(holder in waiting for waiting in self._waiting.values()):
+            self._waiting.setdefault(refused[0], {})[holder] = tuple(claims)
+        return not refused
 
     def _fits(self, claim: ResourceClaim) -> bool:
         capacity = self.capacity(claim.pool)
@@ -66,6 +71,9 @@ class Throttle:
                 f"A claim of {claim.units} units can never be granted: pool `{claim.pool}` has {capacity}",
                 hint="Claim less, or declare a larger pool",
             )
+        return self._has_room(claim, capacity)
+
+    def _has_room(self, claim: ResourceClaim, capacity: int | None) -> bool:
         return capacity is None or self._held.get(claim.pool, 0) + claim.units <= capacity
 
     def hold(self, holder: Holder, claims: Sequence[ResourceClaim]) -> None:
@@ -76,14 +84,28 @@ class Throttle:
         for claim in claims:
             self._held[claim.pool] = self._held.get(claim.pool, 0) + claim.units
 
-    def give_back(self, holder: Holder) -> list[Holder]:
-        """Release what a holder has; return everyone who waited, oldest first, to try again."""
-        for claim in self._leases.pop(holder, ()):
+    def release(self, holder: Holder) -> tuple[str, ...]:
+        """Give back what a holder has; return the pools it came from, for `next_for`."""
+        claims = self._leases.pop(holder, ())
+        for claim in claims:
             self._held[claim.pool] -= claim.units
-        tried = list(self._waiting)
-        self._waiting.clear()
-        return tried
+        return tuple(claim.pool for claim in claims)
+
+    def next_for(self, pools: Iterable[str]) -> Holder | None:
+        """Who waited longest for one of these pools, if its claims fit now; it waits no more."""
+        for pool in pools:
+            waiting = self._waiting.get(pool)
+            if not waiting:
+                continue
+            holder, claims = next(iter(waiting.items()))
+            own = next(claim for claim in claims if claim.pool == pool)
+            capacity = self.capacity(pool)
+            # Larger than the pool is now: it must go on as well, to be refused.
+            if self._has_room(own, capacity) or own.units > (capacity or 0):
+                del waiting[holder]
+                return holder
+        return None
 
     def waiting(self) -> list[Holder]:
-        """Who waits, oldest first."""
-        return list(self._waiting)
+        """Who waits, oldest first within each pool."""
+        return [holder for waiting in self._waiting.values() for holder in waiting]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from hardpoint.executor.pool.messages import FunctionCall, PoolEvent
+from hardpoint.executor.pool.messages import CallDone, CallFailed, FunctionCall, PoolEvent
 from hardpoint.plugin_api import TaskSpec
 
 
@@ -23,6 +23,9 @@ class FunctionPool(Protocol):
 
     def wait(self, timeout_s: float) -> list[PoolEvent]:
         """Wait until something happened, `wake` was called, or the time is over; return what happened."""
+
+    def kept(self, execution: str, node: str, attempt: int) -> CallDone | CallFailed | None:
+        """What an attempt came to, if its engine died before that was journaled and a worker still knows."""
 
     def wake(self) -> None:
         """Let `wait` return now. The only method for other threads; never blocks."""

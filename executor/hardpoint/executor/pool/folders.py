@@ -7,8 +7,10 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+
+from hardpoint.executor.pool.kept import KeptResults
 
 _YOUNG_S = 60.0
 
@@ -18,15 +20,25 @@ class FolderCleaner:
 
     Args:
         folder: Parent of the workers' folders.
+        kept: Results that workers kept; removed when they are in the journal.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kept: KeptResults) -> None:
         self._folder = folder
+        self._kept = kept
+        self._buried: set[str] = set()
         self._threads: list[threading.Thread] = []
         self._start(self._sweep)
 
+    def journaled(self, workers: Iterable[str] = ()) -> None:
+        """All that these workers, and those removed so far, have sent is in the journal."""
+        for worker in (*self._buried, *workers):
+            self._kept.forget(worker)
+        self._buried.clear()
+
     def remove(self, worker: str) -> None:
-        """Remove the folder of a worker that is dead."""
+        """Remove the folder of a worker that is dead; what it kept goes when it is journaled."""
+        self._buried.add(worker)
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         self._start(lambda: shutil.rmtree(self._folder / worker, ignore_errors=True))
 
@@ -42,6 +54,7 @@ class FolderCleaner:
 
     def _sweep(self) -> None:
         """Remove what workers of engines that were killed have left."""
+        self._kept.sweep()
         if not self._folder.is_dir():
             return
         for folder in self._folder.iterdir():

@@ -3,8 +3,11 @@
 Every message is a msgspec Struct, encoded as a JSON array that begins with its tag and preceded by its
 length in four bytes. JSON rather than msgpack because integers of any size cross this pipe.
 
-    engine → worker    Hello, RegisterSpec, FunctionCall, Recall, Stop
-    worker → engine    Ready, Loaded, Returned, CallDone, CallFailed, CallProgress
+    engine → worker             Hello, RegisterSpec, FunctionCall, Stop
+    engine → worker, beside it  Recall, Stop
+    worker → engine             Ready, Loaded, Returned, CallDone, CallFailed, CallProgress
+
+What is sent beside the calls is read at once, also while user code runs.
 """
 
 from __future__ import annotations
@@ -18,9 +21,10 @@ import msgspec
 from hardpoint.plugin_api import ErrorInfo, Reference, TaskSpec, Wire
 
 _HEADER = struct.Struct("!I")
+HEADER_BYTES = _HEADER.size
 
 
-class LogSpan(msgspec.Struct, frozen=True, array_like=True):
+class LogSpan(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The bytes an attempt wrote, in `<home>/logs/<worker>.out` and `.err`.
 
     Args:
@@ -34,8 +38,8 @@ class LogSpan(msgspec.Struct, frozen=True, array_like=True):
     err: tuple[int, int]
 
 
-class Message(msgspec.Struct, frozen=True, array_like=True):
-    """Base of everything that crosses the pipe."""
+class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Base of everything that crosses the pipe; plain data, so without cycles for a collector to find."""
 
 
 class Hello(Message, frozen=True, tag="hello"):
@@ -82,9 +86,15 @@ class FunctionCall(Message, frozen=True, tag="call"):
 
 
 class Recall(Message, frozen=True, tag="recall"):
-    """Give back those of these calls that have not started."""
+    """Give back those of these calls that have not started.
+
+    Args:
+        tickets: Of the calls.
+        after: How many calls were sent before: read so many first, these are among them.
+    """
 
     tickets: tuple[int, ...]
+    after: int
 
 
 class Stop(Message, frozen=True, tag="stop"):
@@ -144,7 +154,7 @@ class CallProgress(Message, frozen=True, tag="progress"):
     note: str = ""
 
 
-class CallReturned(msgspec.Struct, frozen=True):
+class CallReturned(msgspec.Struct, frozen=True, gc=False):
     """Calls given back unstarted: their worker died, or they were cancelled while they waited."""
 
     tickets: tuple[int, ...]
@@ -164,8 +174,8 @@ _encoder = msgspec.json.Encoder()
 def frame(message: ToWorker | FromWorker) -> bytes:
     """Encode a message with its length before it.
 
-    >>> frame(Recall((7,)))
-    b'\\x00\\x00\\x00\\x0e["recall",[7]]'
+    >>> frame(Recall((7,), 9))
+    b'\\x00\\x00\\x00\\x10["recall",[7],9]'
     """
     body = _encoder.encode(message)
     return _HEADER.pack(len(body)) + body

@@ -15,9 +15,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import assert_never
 
-from hardpoint.executor.pool.backlog import Backlog
+from hardpoint.executor.pool.dealing import Dealer, Registered
 from hardpoint.executor.pool.errors import cancelled, timed_out, verdict
 from hardpoint.executor.pool.folders import FolderCleaner
+from hardpoint.executor.pool.kept import KeptResults
 from hardpoint.executor.pool.load import Durations
 from hardpoint.executor.pool.messages import (
     CallDone,
@@ -30,7 +31,6 @@ from hardpoint.executor.pool.messages import (
     LogSpan,
     PoolEvent,
     Ready,
-    Recall,
     RegisterSpec,
     Returned,
     frame,
@@ -65,11 +65,13 @@ class WorkerPool:
         self._durations = Durations()
         self._watch = Watch()
         self._staff = Staff(self._home, store_url, size, python, self._durations, self._watch)
-        self._specs: dict[str, tuple[str, TaskSpec, bytes]] = {}
-        self._backlog = Backlog()
+        self._specs: dict[str, Registered] = {}
+        self._dealer = Dealer(self._specs, self._staff, self._durations, self._watch)
+        self._backlog = self._dealer.backlog
         self._cancelled: dict[int, str] = {}
         self._events: list[PoolEvent] = []
-        self._cleaner = FolderCleaner(self._home / "tmp")
+        self._kept = KeptResults(self._home)
+        self._cleaner = FolderCleaner(self._home / "tmp", self._kept)
 
     # --- work ------------------------------------------------------------------------------------------
 
@@ -92,16 +94,28 @@ class WorkerPool:
         """Run these as soon as there is room, in about this order."""
         for call in calls:
             self._backlog.append(self._specs[call.spec][0], call)
-        self._assign()
+        self._deal()
+
+    def _deal(self) -> None:
+        if self._backlog:
+            self._dealer.deal(self._clock.monotonic())
+
+    def kept(self, execution: str, node: str, attempt: int) -> CallDone | CallFailed | None:
+        """What an attempt came to whose engine died before it could journal that; None if nobody knows."""
+        return self._kept.find(execution, node, attempt)
 
     def wait(self, timeout_s: float) -> list[PoolEvent]:
-        """Wait until something happened, `wake` was called, or the time is over; return what happened."""
+        """Wait until something happened, `wake` was called, or the time is over; return what happened.
+
+        Whoever calls again has journaled what was returned before.
+        """
+        self._cleaner.journaled()
         end_s = self._clock.monotonic() + timeout_s
         while True:
-            self._assign()
+            self._deal()
             woken = self._step(0.0 if self._events else end_s)
             if self._events or woken or self._clock.monotonic() >= end_s:
-                self._assign()
+                self._deal()
                 events, self._events = self._events, []
                 return events
 
@@ -128,7 +142,7 @@ class WorkerPool:
             else:
                 # Only the worker knows whether it has started one of them by now.
                 self._cancelled.update(dict.fromkeys(here, reason))
-                self._watch.send(worker, frame(Recall(tuple(here))))
+                worker.recall(tuple(here))
 
     def close(self, grace_s: float) -> list[PoolEvent]:
         """End all workers; the pool is of no use afterwards.
@@ -140,6 +154,8 @@ class WorkerPool:
             What happened meanwhile. Calls that did not start are given back.
         """
         self._give_back(self._backlog.discard({call.ticket for call in self._backlog}))
+        self._cleaner.journaled()
+        done = [worker.name for worker in self._staff if not worker.calls]
         for worker in self._staff:
             self._staff.stop(worker)
         self._wait_for_exits(grace_s)
@@ -150,49 +166,18 @@ class WorkerPool:
         for worker in self._staff:
             worker.kill()
         self._wait_for_exits(_DEATH_S)
+        self._cleaner.journaled(done)
         self._watch.close()
         self._cleaner.finish()
         events, self._events = self._events, []
         return events
 
-    # --- giving out ------------------------------------------------------------------------------------
-
-    def _assign(self) -> None:
-        if not self._backlog:
-            return
-        now_s = self._clock.monotonic()
-        batches: dict[WorkerProcess, list[bytes]] = {}
-        starved = False
-        for code in self._backlog.codes():
-            while (call := self._backlog.first(code)) is not None:
-                worker = self._staff.place(call, code, now_s)
-                if worker is None:
-                    starved = self._staff.make_way(code, now_s) or starved
-                    break
-                batch = batches.setdefault(worker, [])
-                batch += self._frames(worker, self._backlog.take(code), now_s)
-        if not starved:
-            self._staff.all_stay()
-        for worker, frames in batches.items():
-            self._watch.send(worker, b"".join(frames))
-
-    def _frames(self, worker: WorkerProcess, call: FunctionCall, now_s: float) -> list[bytes]:
-        """What to send so that a worker runs a call."""
-        worker.add(call, self._durations.expected_s(call.spec), now_s)
-        if call.spec in worker.specs:
-            return [frame(call)]
-        worker.specs.add(call.spec)
-        return [self._specs[call.spec][2], frame(call)]
-
     # --- what workers say ------------------------------------------------------------------------------
 
     def _step(self, end_s: float) -> bool:
         """Wait until something happens, or until `end_s`; return whether `wake` was called."""
-        now_s = self._clock.monotonic()
-        due_s = min((self._due_s(worker) for worker in self._staff), default=math.inf)
-        if self._backlog and self._staff.may_start():
-            due_s = min(due_s, now_s + START_AFTER_S)
-        happened = self._watch.wait(min(end_s, due_s) - now_s)
+        due_s = self._next_due_s()
+        happened = self._watch.wait(min(end_s, due_s) - self._clock.monotonic())
         # Results first: a call that ended while the engine was busy has not run out of time.
         for worker in happened.readable:
             messages, is_open = worker.receive()
@@ -202,10 +187,22 @@ class WorkerPool:
         for worker in happened.dead:
             self._bury(worker)
         now_s = self._clock.monotonic()
-        for worker in tuple(self._staff):
-            if self._due_s(worker) <= now_s:
-                self._attend(worker, now_s)
+        if now_s >= due_s:
+            has_spare = self._staff.has_spare()
+            for worker in tuple(self._staff):
+                if self._due_s(worker, has_spare=has_spare) <= now_s:
+                    self._attend(worker, now_s)
         return happened.woken
+
+    def _next_due_s(self) -> float:
+        """When the pool must look after its workers even if none of them speaks."""
+        has_spare = self._staff.has_spare()
+        due_s = math.inf
+        for worker in self._staff.workers:
+            due_s = min(due_s, self._due_s(worker, has_spare=has_spare))
+        if self._backlog and self._staff.may_start():
+            due_s = min(due_s, self._clock.monotonic() + START_AFTER_S)
+        return due_s
 
     def _take(self, worker: WorkerProcess, messages: Sequence[FromWorker]) -> None:
         now_s = self._clock.monotonic()
@@ -256,15 +253,16 @@ class WorkerPool:
 
     # --- time and death --------------------------------------------------------------------------------
 
-    def _due_s(self, worker: WorkerProcess) -> float:
+    def _due_s(self, worker: WorkerProcess, *, has_spare: bool) -> float:
         """When a worker needs attention if it does not speak before."""
-        head = worker.head
         if worker.kill_reason is not None:
             return math.inf
+        head = worker.head
         if head is None:
             return math.inf if worker.stopping else worker.idle_since_s + IDLE_MAX_S
-        stuck_at_s = worker.stuck_at_s() if self._staff.has_spare() else math.inf
-        return min(worker.timeout_at_s(head, self._spec(head).timeout_s), stuck_at_s)
+        timeout_at_s = worker.timeout_at_s(head, self._spec(head).timeout_s)
+        # Only where there are more calls behind it and somebody else could run them.
+        return min(timeout_at_s, worker.stuck_at_s()) if has_spare and len(worker.calls) > 1 else timeout_at_s
 
     def _spec(self, call: FunctionCall) -> TaskSpec:
         return self._specs[call.spec][1]
@@ -277,7 +275,7 @@ class WorkerPool:
             worker.kill_for(head, timed_out(head, timeout_s or 0.0))
         else:
             worker.recalling = True
-            self._watch.send(worker, frame(Recall(tuple(worker.calls)[1:])))
+            worker.recall(tuple(worker.calls)[1:])
 
     def _bury(self, worker: WorkerProcess) -> None:
         """A worker is dead: what it finished counts, what ran has failed, the rest is given back."""

@@ -6,8 +6,6 @@ import math
 import os
 import signal
 import socket
-import subprocess
-from collections import deque
 from pathlib import Path
 
 import msgspec
@@ -19,9 +17,12 @@ from hardpoint.executor.pool.messages import (
     FunctionCall,
     Hello,
     LogSpan,
+    Recall,
+    Stop,
     frame,
     from_worker_decoder,
 )
+from hardpoint.executor.pool.spawn import Outbox, pidfd_of, spawn
 from hardpoint.plugin_api import ErrorInfo
 
 RECALL_AFTER_S = 0.05
@@ -31,7 +32,6 @@ LOAD_ALLOWANCE_S = 60.0
 """Importing a task's code is not its run: so much longer than its timeout the first call may take."""
 
 _READ_BYTES = 1 << 18
-_LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
 
 class Kill(msgspec.Struct, frozen=True):
@@ -51,8 +51,10 @@ class WorkerProcess:
     """
 
     __slots__ = (
+        "_beside",
+        "_control",
         "_frames",
-        "_unsent",
+        "_outbox",
         "busy_since_s",
         "calls",
         "code",
@@ -70,6 +72,7 @@ class WorkerProcess:
         "queued_s",
         "ready",
         "recalling",
+        "sent",
         "sock",
         "specs",
         "started_s",
@@ -90,9 +93,10 @@ class WorkerProcess:
         self.kill_reason: Kill | None = None
         self.ready = self.recalling = self.stopping = self.pipe_closed = False
         self._frames = FrameBuffer()
-        self._unsent: deque[memoryview] = deque()
-        self.sock, self.process = _spawn(self.name, self.home, python)
-        self.pidfd = _pidfd(self.process.pid)
+        self.sent = 0
+        self.sock, self._control, self.process = spawn(self.name, self.home, python)
+        self._outbox, self._beside = Outbox(self.sock), Outbox(self._control)
+        self.pidfd = pidfd_of(self.process.pid)
         self.send(frame(hello))
 
     # --- calls -----------------------------------------------------------------------------------------
@@ -100,7 +104,9 @@ class WorkerProcess:
     @property
     def head(self) -> FunctionCall | None:
         """The call that runs, or will when the worker is up; results come in the order of calls."""
-        return next(iter(self.calls.values()), None)
+        for call in self.calls.values():
+            return call
+        return None
 
     def load_s(self, now_s: float) -> float:
         """Seconds of work it has: a call that runs longer than expected will go on as long again."""
@@ -118,17 +124,18 @@ class WorkerProcess:
         """A call was sent."""
         if not self.calls:
             self.head_started_s = self.busy_since_s = now_s
+        self.sent += 1
         self.calls[call.ticket] = call
         self.expected_s[call.ticket] = expected_s
         self.queued_s += expected_s
 
     def remove(self, ticket: int, now_s: float) -> FunctionCall | None:
         """A call ended or was given back; if it was the first in line, the next one starts."""
-        head = self.head
+        is_first = ticket == next(iter(self.calls), None)
         call = self.calls.pop(ticket, None)
         if call is not None:
             self.queued_s -= self.expected_s.pop(ticket)
-            if call is head:
+            if is_first:
                 self.head_started_s = now_s
             if not self.calls:
                 self.queued_s = 0.0
@@ -151,29 +158,26 @@ class WorkerProcess:
 
     def send(self, data: bytes) -> bool:
         """Send without waiting; return whether all of it went. The rest goes with `flush`."""
-        self._unsent.append(memoryview(data))
-        return self.flush()
+        return self._outbox.send(data)
 
     def flush(self) -> bool:
         """Send what is left; return whether all of it went."""
-        try:
-            while self._unsent:
-                part = self._unsent[0]
-                sent = self.sock.send(part)
-                if sent == len(part):
-                    self._unsent.popleft()
-                else:
-                    self._unsent[0] = part[sent:]
-        except BlockingIOError:
-            return False
-        except OSError:
-            # It is dead or dying, which its exit will tell.
-            self._unsent.clear()
-        return True
+        return self._outbox.flush()
+
+    def recall(self, tickets: tuple[int, ...]) -> None:
+        """Ask for calls back that have not started; the answer is a `Returned`."""
+        self._beside.send(frame(Recall(tickets, self.sent)))
+
+    def stop(self) -> bool:
+        """Let it finish the call that runs, and exit; as `send`."""
+        self.stopping = True
+        self._beside.send(frame(Stop()))
+        return self.send(frame(Stop()))
 
     def receive(self) -> tuple[list[FromWorker], bool]:
         """Messages that arrived, and whether the pipe is still open and makes sense."""
         messages: list[FromWorker] = []
+        self._beside.flush()
         try:
             data = self.sock.recv(_READ_BYTES)
             for body in self._frames.feed(data):
@@ -235,6 +239,7 @@ class WorkerProcess:
             os.close(self.pidfd)
             self.pidfd = None
         self.sock.close()
+        self._control.close()
         return self.process.wait()
 
     def log_since_last_reply(self) -> LogSpan | None:
@@ -243,43 +248,6 @@ class WorkerProcess:
         if tuple(sizes) == self.log_ends:
             return None
         return LogSpan(self.name, (self.log_ends[0], sizes[0]), (self.log_ends[1], sizes[1]))
-
-
-def _spawn(name: str, home: Path, python: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
-    logs, folder = home / "logs", home / "tmp" / name
-    logs.mkdir(parents=True, exist_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    ours, theirs = socket.socketpair()
-    # What goes wrong before the worker has set up its logs, such as a broken installation, is kept too.
-    out, err = (os.open(logs / f"{name}.{end}", _LOG_FLAGS, 0o600) for end in ("out", "err"))
-    try:
-        process = subprocess.Popen(
-            # -P: the temporary folder it starts in is no place to import from.
-            [python, "-P", "-m", "hardpoint.executor.worker.serve", str(theirs.fileno())],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-            cwd=folder,
-            pass_fds=(theirs.fileno(),),
-            start_new_session=True,
-        )
-    except BaseException:
-        ours.close()
-        raise
-    finally:
-        theirs.close()
-        os.close(out)
-        os.close(err)
-    ours.setblocking(False)
-    return ours, process
-
-
-def _pidfd(pid: int) -> int | None:
-    try:
-        return os.pidfd_open(pid)
-    except (AttributeError, OSError):
-        # Not Linux, or a sandbox without it: the pool asks now and then instead.
-        return None
 
 
 def _size(path: Path) -> int:

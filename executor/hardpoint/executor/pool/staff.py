@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hardpoint.executor.pool.load import Durations
-from hardpoint.executor.pool.messages import FunctionCall, Hello, Stop, frame
+from hardpoint.executor.pool.messages import FunctionCall, Hello
 from hardpoint.executor.pool.process import WorkerProcess
 from hardpoint.executor.pool.watch import Watch
 
@@ -131,5 +131,4 @@ class Staff:
 
     def stop(self, worker: WorkerProcess) -> None:
         """Let it finish the call it runs, and exit."""
-        worker.stopping = True
-        self._watch.send(worker, frame(Stop()))
+        self._watch.stop(worker)

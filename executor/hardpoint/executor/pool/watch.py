@@ -52,6 +52,11 @@ class Watch:
         if not worker.send(data) and not worker.pipe_closed:
             self._selector.modify(worker.sock, _READ | _WRITE, worker)
 
+    def stop(self, worker: WorkerProcess) -> None:
+        """Let a worker finish the call it runs, and exit."""
+        if not worker.stop() and not worker.pipe_closed:
+            self._selector.modify(worker.sock, _READ | _WRITE, worker)
+
     def forget_pipe(self, worker: WorkerProcess) -> None:
         """The other end is closed: it would count as readable for ever."""
         if not worker.pipe_closed:

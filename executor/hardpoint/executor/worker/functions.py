@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hardpoint.core.map_call import MapTask
 from hardpoint.core.types import Codec, codec_for
 from hardpoint.executor.worker.code import CodeSpace
 from hardpoint.plugin_api import (
@@ -58,6 +59,8 @@ class PythonTask:
     """
 
     def __init__(self, spec: TaskSpec, found: Any) -> None:
+        if isinstance(found, MapTask):
+            found = found.definition
         if isinstance(found, TaskDefinition):
             inputs = {name: parameter.hint for name, parameter in found.inputs.items()}
             outputs: Mapping[str, Any] = found.outputs

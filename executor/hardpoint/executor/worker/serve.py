@@ -1,6 +1,6 @@
 """A worker process: runs function tasks one after the other, for the engine that started it.
 
-Started as `python -m hardpoint.executor.worker.serve FD` with a connected socket as descriptor FD.
+Started as `python -m hardpoint.executor.worker.serve FD CONTROL` with two connected sockets as descriptors.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import msgspec
 
 from hardpoint.core.store import BlobStore
 from hardpoint.executor.archive.unpack import read_manifest, unpack
+from hardpoint.executor.pool.kept import FOLDER as KEPT_FOLDER
+from hardpoint.executor.pool.kept import ResultKeeper
 from hardpoint.executor.pool.messages import CallDone, CallFailed, FunctionCall, Hello, Loaded, Ready, frame
 from hardpoint.executor.worker.code import CodeSpace
 from hardpoint.executor.worker.connection import EngineConnection
@@ -43,6 +45,7 @@ class Worker:
         self._logs = WorkerLogs(home / "logs", hello.worker)
         self._folder = home / "tmp" / hello.worker
         self._in_use = mark_in_use(self._folder)
+        self._kept = ResultKeeper(home / KEPT_FOLDER / hello.worker)
         self._store = BlobStore(hello.store_url)
         self._home = home
         self._digest = hello.code
@@ -59,6 +62,7 @@ class Worker:
             if os.getpid() != self._pid:
                 # User code forked, and the child came back here: it must not answer in its parent's name.
                 os._exit(0)
+            self._kept.keep(call, reply)
             self._engine.send_frame(reply)
 
     def _attempt(self, call: FunctionCall) -> bytes:
@@ -128,13 +132,14 @@ class Worker:
         return info
 
 
-def main(descriptor: int) -> None:
-    """Serve the engine at the other end of a socket, then exit."""
+def main(descriptor: int, control: int) -> None:
+    """Serve the engine at the other end of two sockets, then exit."""
     # User code's child programs must not hold the connection open after this process is gone.
     os.set_inheritable(descriptor, False)
+    os.set_inheritable(control, False)
     # A crash in C code then tells the Python line it happened in; on stderr, which the pool quotes.
     faulthandler.enable(all_threads=False)
-    connection = EngineConnection(socket.socket(fileno=descriptor))
+    connection = EngineConnection(socket.socket(fileno=descriptor), socket.socket(fileno=control))
     hello = connection.hello()
     connection.start_reading(hello.engine_pid)
     worker = Worker(connection, hello)
@@ -147,4 +152,4 @@ def main(descriptor: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), int(sys.argv[2]))
