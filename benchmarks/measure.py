@@ -24,13 +24,13 @@ from typing import Any, Literal
 
 from benchmarks import floor
 from benchmarks.meter import Span, peak_mb
-from benchmarks.workloads import GRAPHS, fan_out, is_right, nodes_in
+from benchmarks.workloads import GRAPHS, MAPPED, fan_out, is_right, nodes_in
 
 from hardpoint.core import Workflow
 from hardpoint.executor import Executor
 
 JOURNALS: dict[str, Literal["sqlite", "memory"]] = {"sqlite": "sqlite", "mem": "memory"}
-VARIANTS = (*JOURNALS, *(f"{name}_warm" for name in JOURNALS), "floor")
+VARIANTS = (*JOURNALS, *(f"{name}_warm" for name in JOURNALS), "map", "floor")
 UNSUPPORTED = 4
 WARM_UP = 40
 
@@ -73,11 +73,12 @@ def compile_only(workload: str, n: int) -> Measured:
 def run_workflow(workload: str, n: int, variant: str, home: Path) -> Measured:
     """Compile and run on an executor of its own."""
     name, _, warm = variant.partition("_")
-    journal = JOURNALS[name]
+    journal = JOURNALS.get(name, "sqlite")
+    graphs = MAPPED if name == "map" else GRAPHS
     measured = Measured()
     measured.base_mb = peak_mb()
     with measured.build():
-        flow = GRAPHS[workload](n)
+        flow = graphs[workload](n)
         flow.compile()
     if warm:
         with Executor(home, journal=journal) as executor:
@@ -120,6 +121,33 @@ def measure(workload: str, n: int, variant: str) -> Measured:
         return run_workflow(workload, n, variant, Path(folder) / "home")
 
 
+def remote(n: int, variant: str) -> int:
+    """W9, which brings a service and engines of its own."""
+    from benchmarks import remote_jobs  # what it imports is not to be counted for the other workloads
+
+    if variant not in remote_jobs.FAULTS:
+        return unsupported("W9", variant)
+    print(json.dumps(remote_jobs.measure(n, variant)), flush=True)
+    return 0
+
+
+def is_known(workload: str, variant: str) -> bool:
+    """Whether that can be measured."""
+    match variant:
+        case "map":
+            return workload in MAPPED
+        case "floor":
+            return workload in GRAPHS and workload not in ("W6", "W7")
+        case _:
+            return workload in GRAPHS and variant in VARIANTS
+
+
+def unsupported(workload: str, variant: str) -> int:
+    """Say so; return the exit code."""
+    print(json.dumps({"unsupported": f"{workload} {variant}"}))
+    return UNSUPPORTED
+
+
 def main(arguments: list[str]) -> int:
     """Read the command line; return the exit code."""
     if len(arguments) not in (2, 3) or not arguments[1].isdigit():
@@ -127,10 +155,10 @@ def main(arguments: list[str]) -> int:
         return 2
     workload, n = arguments[0], int(arguments[1])
     variant = arguments[2] if len(arguments) == 3 else "sqlite"
-    known = workload in GRAPHS and variant in VARIANTS
-    if not known or (variant == "floor" and workload in ("W6", "W7")):
-        print(json.dumps({"unsupported": f"{workload} {variant}"}))
-        return UNSUPPORTED
+    if workload == "W9":
+        return remote(n, variant)
+    if not is_known(workload, variant):
+        return unsupported(workload, variant)
     measured = measure(workload, n, variant)
     print(json.dumps(measured.report(workload, n, variant)), flush=True)
     return 0

@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from hardpoint.core import Workflow, task, workflow
+from hardpoint.core import Task, Workflow, map_task, task, workflow
 
 WIDTH = 20
 MODULUS = 1_000_003
@@ -84,6 +84,16 @@ def fan_out(n: int, leaf: Callable[[int], int] = ident) -> Workflow[[], Any]:
     return fanned
 
 
+def mapped(n: int, leaf: Task[..., int] = ident) -> Workflow[[], Any]:
+    """The same as `fan_out`, with one node that maps the leaf over `n` numbers."""
+
+    @workflow
+    def mapped_out() -> int:
+        return total(map_task(leaf)(list(range(n))))
+
+    return mapped_out
+
+
 def layers(n: int) -> Workflow[[], Any]:
     """`n` nodes in layers of `WIDTH`; its result is the last layer."""
 
@@ -117,6 +127,14 @@ GRAPHS: dict[str, Callable[[int], Workflow[[], Any]]] = {
     "W7": lambda n: fan_out(n, remembered),
     "W8": layers,
 }
+
+
+MAPPED: dict[str, Callable[[int], Workflow[[], Any]]] = {
+    "W2": mapped,
+    "W4": mapped,
+    "W6": lambda n: mapped(n, mark),
+}
+"""Workloads that can be written with `map_task`."""
 
 
 def nodes_in(workload: str, n: int) -> int:

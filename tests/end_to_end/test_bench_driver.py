@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from hardpoint.executor.api import open_journal
+from hardpoint.executor.journal.opening import open_journal
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -37,6 +37,7 @@ def report_of(state: Path, *words: str) -> dict[str, Any]:
         ("W1", 20, "sqlite"),
         ("W2", 30, "mem"),
         ("W2", 30, "floor"),
+        ("W2", 30, "map"),
         ("W3", 60, "sqlite_warm"),
         ("W3", 60, "floor"),
         ("W4", 100, "mem_warm"),
@@ -76,8 +77,23 @@ def test_a_second_process_takes_cached_leaves_from_the_first(tmp_path: Path) -> 
     assert [(each["AttemptSucceeded"], each["NodeCached"]) for each in kinds] == [(41, 0), (1, 40)]
 
 
+@pytest.mark.parametrize("variant", ["sqlite", "map", "bare"])
+def test_remote_jobs_run_once_each(variant: str, tmp_path: Path) -> None:
+    report = report_of(tmp_path, "W9", "4", variant)
+    assert (report["ok"], report["created"], report["double_submits"], report["orphans"]) == (True, 4, 0, 0)
+    assert report["calls_per_job"] >= 2
+    assert report["run_s"] > report["ideal_s"] - 0.1
+    assert ("notice_s" in report) == (variant != "bare")
+
+
 def test_what_it_cannot_do_it_says_with_code_4(tmp_path: Path) -> None:
-    for words in (("W9", "10"), ("W1", "10", "redis"), ("W7", "10", "floor")):
+    for words in (
+        ("W10", "10"),
+        ("W1", "10", "redis"),
+        ("W7", "10", "floor"),
+        ("W1", "10", "map"),
+        ("W9", "10", "mem"),
+    ):
         ran = drive(tmp_path, *words)
         assert ran.returncode == 4
         assert "unsupported" in json.loads(ran.stdout)

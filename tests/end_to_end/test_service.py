@@ -19,8 +19,8 @@ from typing import Any
 import httpx
 import pytest
 
-from hardpoint.executor.api import open_journal
 from hardpoint.executor.journal.events import RunPhase
+from hardpoint.executor.journal.opening import open_journal
 from hardpoint.executor.view import load_view
 
 SERVICE = Path(__file__).resolve().parents[2] / "examples" / "service"

@@ -1,6 +1,6 @@
-"""`kill -9` of an engine that drives external jobs through a service that loses replies and fails.
+"""`kill -9` of executors that drive external jobs through a service that loses replies and fails.
 
-The service keeps its own books: whatever happened to engine and replies, each attempt may have started
+The service keeps its own books: whatever happened to executors and replies, each attempt may have started
 one job, no job may be left behind, and none may have gone unread.
 """
 
@@ -8,35 +8,39 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
+from tests.prove.killing_rig import STORES, Store, Watch, fleet, kill_again_and_again, wait_for_all
+
+from hardpoint.executor.journal.events import AttemptStarted, ChunkStarted, Event
 from hardpoint.plugin_api.testing.jobservice import JobService
 
-KINDS = ("jobservice", "jobservice_name", "jobservice_search")
-JOBS = 60
+KINDS = ("jobservice", "jobservice_name", "jobservice_search", "jobservice_array")
+WIDTH, LAYERS = 8, 10
+EXECUTORS = 2
 SETTLING_S = 0.5
-PLUGIN_FOLDER = Path(__file__).resolve().parents[1] / "jobservice_plugin"
 FAULTS = {"p_lost": 0.04, "p_500": 0.04, "p_malformed": 0.02, "listing_lag_s": SETTLING_S / 2}
 
 DRIVER = """
 import json
 import os
+import sys
+import threading
 
-from hardpoint.core import task, workflow
+from hardpoint.core import map_task, task, workflow
 from hardpoint.executor import Executor
 from hardpoint.plugin_api import PollPolicy
 from hardpoint_jobservice import JobServicePlugin, JobTask
 
 # Workers import this file too, and they have other arguments: what it needs comes from the environment.
-KIND, URL, JOBS, SETTLING_S = json.loads(os.environ["JOB_KILLS"])
-work = JobTask("work", type=KIND, url=URL, duration_s=0.3)
+KIND, URL, WIDTH, LAYERS, SETTLING_S = json.loads(os.environ["JOB_KILLS"])
+ONE = "jobservice" if KIND == "jobservice_array" else KIND
+work = JobTask("work", type=ONE, url=URL, duration_s=0.4)
+item = JobTask("item", type=KIND, url=URL, duration_s=0.4)
 
 
 @task
@@ -45,65 +49,77 @@ def total(numbers: list[int]) -> int:
 
 
 @workflow
-def flow() -> int:
-    first = [work(value=number) for number in range(JOBS // 2)]
-    return total(numbers=first + [work(value=number) for number in first])
+def single() -> int:
+    heads = [work(value=number) for number in range(WIDTH)]
+    for _ in range(LAYERS - 1):
+        heads = [work(value=head) for head in heads]
+    return total(numbers=heads)
+
+
+@workflow
+def mapped(numbers: list[int]) -> int:
+    for _ in range(LAYERS):
+        numbers = map_task(item)(value=numbers)
+    return total(numbers=numbers)
 
 
 plugin = JobServicePlugin(settling_delay_s=SETTLING_S, poll=PollPolicy(first_s=0.05, fraction=0.2, max_s=0.5))
 if __name__ == "__main__":
-    with Executor("home", plugins={KIND: plugin}) as executor:
-        rows = executor.journal.rows()
-        running = executor.resume(rows[0].execution) if rows else executor.submit(flow)
-        outcome = running.outcome(120)
-        starts = [event for event in running.events() if event.kind == "AttemptStarted"]
-        jobs = {event.data["token"] for event in starts if event.data["token"]}
-        error = outcome.error.message if outcome.error else ""
-        print(json.dumps([outcome.phase.value, outcome.outputs, len(jobs), error]))
+    with Executor(plugins={KIND: plugin}, workers=1) as executor:
+        if sys.argv[1:] == ["queue"]:
+            numbers = list(range(WIDTH))
+            runs = [executor.enqueue(single, {}), executor.enqueue(mapped, {"numbers": numbers})]
+            print(json.dumps(runs))
+        else:
+            executor.adopt_abandoned()
+            print("up", flush=True)
+            threading.Event().wait()
 """
 
 
-def start(folder: Path, kind: str, url: str) -> subprocess.Popen[str]:
-    """Start an engine that submits the run, or goes on with it."""
-    return subprocess.Popen(
-        [sys.executable, "drive.py"],
-        cwd=folder,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(PLUGIN_FOLDER),
-            "JOB_KILLS": json.dumps([kind, url, JOBS, SETTLING_S]),
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def jobs_by_token(events: list[Event]) -> dict[str, int]:
+    """How many jobs the service may have started under each token."""
+    tokens: dict[str, int] = {}
+    for event in events:
+        match event:
+            case AttemptStarted() if event.token:
+                tokens[event.token] = 1
+            case ChunkStarted():
+                tokens[event.token] = sum(last - first + 1 for first, last in event.items)
+            case _:
+                pass
+    return tokens
 
 
-def prove(folder: Path, kind: str, kills: int, dice: random.Random) -> dict[str, Any]:
-    """Kill one run so many times; return what the service counted and every broken promise."""
+def prove(folder: Path, store_kind: str, kind: str, kills: int, dice: random.Random) -> dict[str, Any]:
+    """Kill executors of one store so many times; return what the service counted and every broken promise."""
     (folder / "drive.py").write_text(DRIVER)
-    killed = 0
     with JobService(seed=dice.randrange(10**6), **FAULTS) as service:
-        for _ in range(kills):
-            process = start(folder, kind, service.url)
-            wanted = service.stats().total.requests + dice.randint(1, 60)
-            while process.poll() is None and service.stats().total.requests < wanted:
-                time.sleep(0.005)
-            killed += process.poll() is None
-            process.kill()
-            process.communicate()
-        process = start(folder, kind, service.url)
-        out, err = process.communicate(timeout=150)
-        stats = service.stats().total
-    broken = [] if process.returncode == 0 else [err[-2000:]]
-    phase, outputs, tokens, error = json.loads(out.splitlines()[-1]) if out else ("", {}, 0, "")
-    expected = {"result": 2 * sum(range(JOBS // 2))}
-    if (phase, outputs) != ("SUCCEEDED", expected):
-        broken.append(f"the run ended as {phase} with {outputs}: {error}")
-    if stats.created != tokens:
-        broken.append(f"{stats.created} jobs for {tokens} tokens")
-    if stats.orphans or stats.cancelled:
-        broken.append(f"{stats.orphans} orphans, {stats.cancelled} cancelled")
+        settings = json.dumps([kind, service.url, WIDTH, LAYERS, SETTLING_S])
+        with Store(folder, store_kind, JOB_KILLS=settings) as store:
+            runs = json.loads(store.answer("drive.py", "queue"))
+            watch = Watch(store)
+            with fleet(store, EXECUTORS, ["drive.py"]) as executors:
+
+                def progress() -> int:
+                    return service.stats().total.requests // 4
+
+                killed = kill_again_and_again(store, executors, watch, kills, dice, progress)
+                rows = wait_for_all(store, runs)
+            stats = service.stats().total
+            broken = watch.repeated(runs)
+            tokens = [jobs_by_token(store.journal.read(run)) for run in runs]
+    expected = {"result": sum(range(WIDTH))}
+    for row in rows:
+        if row.outputs != expected:
+            broken.append(f"`{row.workflow}` ended as {row.phase.value} with {row.outputs}: {row.error}")
+    allowed = sum(sum(each.values()) for each in tokens)
+    if stats.created != allowed:
+        broken.append(f"{stats.created} jobs, {allowed} allowed")
+    if stats.orphans or stats.cancelled or stats.double_submits:
+        broken.append(
+            f"{stats.orphans} orphans, {stats.cancelled} cancelled, {stats.double_submits} submitted twice"
+        )
     faults = sum(stats.faults.values())
     return {"kills": killed, "jobs": stats.created, "faults": faults, "broken": "; ".join(broken)}
 
@@ -117,8 +133,9 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=6)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        kind = KINDS[options.shard % len(KINDS)]
-        found = prove(Path(folder), kind, options.kills, random.Random(options.shard))
+        kind = KINDS[options.shard // len(STORES) % len(KINDS)]
+        dice = random.Random(options.shard)
+        found = prove(Path(folder), STORES[options.shard % len(STORES)], kind, options.kills, dice)
     options.out.write_text(json.dumps(found))
     print(json.dumps(found))
     return 1 if found["broken"] else 0

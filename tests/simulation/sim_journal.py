@@ -1,0 +1,103 @@
+"""One process's way to the journal that all share: slow, full, out of reach, or cut off by a kill."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tests.simulation.faults import Disk, Windows
+from tests.simulation.virtual_time import VirtualTime
+
+from hardpoint.executor.journal.protocol import (
+    Append,
+    Command,
+    Journal,
+    JournalUnavailableError,
+    JournalUnreachableError,
+)
+
+_WRITES = frozenset({"create", "claim", "renew", "release", "send", "drop_damaged", "mark_observed"})
+_READS = frozenset({"read", "row", "rows", "abandoned", "workflow", "cached", "observed"})
+
+
+def _is_within(windows: Windows, now_s: float) -> bool:
+    return any(begins_s <= now_s < ends_s for begins_s, ends_s in windows)
+
+
+class SimJournal:
+    """Passes everything on to a real journal, unless a fault is due.
+
+    Args:
+        inner: Where everything is kept.
+        time, dice, disk: The world's.
+        boundary: Called before and after each commit; may kill the process.
+        committed: Told of what was committed, and whether it is durable.
+        taken: Told of the commands that were taken from the inbox.
+        alive: Raises if the process is gone.
+        note: For the trace.
+    """
+
+    def __init__(
+        self,
+        inner: Journal,
+        time: VirtualTime,
+        dice: random.Random,
+        disk: Disk,
+        boundary: Callable[[str], None],
+        committed: Callable[[Sequence[Append], bool], None],
+        taken: Callable[[list[Command]], None],
+        alive: Callable[[], None],
+        note: Callable[[str, str], None],
+    ) -> None:
+        self.inner = inner
+        self._time, self._dice, self._disk = time, dice, disk
+        self._boundary, self._committed, self._alive, self._note = boundary, committed, alive, note
+        self._taken = taken
+
+    def commit(self, appends: Sequence[Append], *, durable: bool) -> None:
+        """Commit, with a boundary on either side."""
+        reached = self._reaches("commit")
+        if self._disk.slow and _is_within(self._disk.slow, self._time.now_s):
+            slow_s = self._dice.random() * self._disk.slow_most_s
+            self._note("fault", f"slow disk: {slow_s:.1f} s")
+            self._time.pass_by(slow_s)
+        self._boundary("before commit")
+        self.inner.commit(appends, durable=durable)
+        self._committed(appends, durable)
+        if not reached:
+            self._note("fault", "commit: done, and the answer lost")
+            raise _unreachable()
+        self._boundary("after commit")
+
+    def take(self, executions: Sequence[str]) -> list[Command]:
+        """Take commands, with a boundary after it: they are nowhere else then."""
+        self._reaches("take")
+        found = self.inner.take(executions)
+        if found:
+            self._taken(found)
+            self._boundary("after take")
+        return found
+
+    def _reaches(self, name: str, *, writes: bool = True) -> bool:
+        """Whether the answer will come back; raises if not even the question arrives."""
+        self._alive()
+        disk, now_s = self._disk, self._time.now_s
+        if _is_within(disk.unreachable, now_s):
+            if name == "commit" and self._dice.random() < 0.3:
+                return False
+            self._note("fault", f"{name}: journal out of reach")
+            raise _unreachable()
+        if writes and _is_within(disk.full, now_s):
+            self._note("fault", f"{name}: disk full")
+            raise JournalUnavailableError("The store cannot be used: database or disk is full")
+        return True
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _WRITES or name in _READS:
+            self._reaches(name, writes=name in _WRITES)
+        return getattr(self.inner, name)
+
+
+def _unreachable() -> JournalUnreachableError:
+    return JournalUnreachableError("The store cannot be used: connection refused")

@@ -1,0 +1,211 @@
+"""The plugin of the simulated service: real handlers, as an author writes them, over calls that may fail.
+
+One plugin object serves every world of a process: a handler finds its world through the clock it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+from tests.simulation.plan_strategy import POOLS
+from tests.simulation.plans import End, result_of
+from tests.simulation.sim_client import Client, client_of
+from tests.simulation.sim_service import Job, NameTakenError
+
+from hardpoint.plugin_api import (
+    Context,
+    CreateRequest,
+    ErrorInfo,
+    ErrorKind,
+    FunctionContext,
+    Idempotency,
+    Inputs,
+    JobRef,
+    Outputs,
+    Phase,
+    PollPolicy,
+    Prepared,
+    ResourceClaim,
+    ResourcePool,
+    Shape,
+    Status,
+    TaskType,
+    hookimpl,
+)
+
+SETTLING_S = {"sim_token": 10.0, "sim_name": 2.0, "sim_search": 10.0, "sim_rough": 10.0}
+ACCOUNT = "one-account"
+
+
+class SimConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a job is asked to compute, and what it claims."""
+
+    salt: int
+    pool: str = ""
+    units: int = 1
+
+
+class SimFunctionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a function is asked to compute."""
+
+    salt: int
+
+
+def status_of(job: Job, now_s: float) -> Status:
+    """The service's word on a job."""
+    phase = job.phase(now_s)
+    if phase is not Phase.FAILED:
+        return Status(phase)
+    match job.end:
+        case End.USER:
+            error = ErrorInfo("ValueError", f"job {job.id} was asked for nonsense")
+        case End.THROTTLED:
+            error = ErrorInfo(
+                "Throttled", f"job {job.id} was pushed out", ErrorKind.THROTTLED, retry_after_s=2.0
+            )
+        case _:
+            error = ErrorInfo("Preempted", f"job {job.id} was taken away", ErrorKind.TRANSIENT)
+    return Status(phase, error.message, error)
+
+
+class SimHandler:
+    """What the handlers share: all but how a repeated create finds the first job."""
+
+    def prepare(self, context: Context, request: CreateRequest) -> Prepared:
+        pool, units = request.spec.config["pool"], request.spec.config["units"]
+        return Prepared(ACCOUNT, (ResourceClaim(pool, units),) if pool else ())
+
+    def create(self, context: Context, request: CreateRequest) -> JobRef:
+        client = client_of(context)
+        with context.calls.write():
+            return self.reference(client.create_once(request))
+
+    def find(self, context: Context, request: CreateRequest) -> JobRef | None:
+        found = self.listed(context, client_of(context), request)
+        return self.reference(found[0]) if found else None
+
+    def poll_many(self, context: Context, jobs: Sequence[JobRef]) -> Mapping[str, Status]:
+        client = client_of(context)
+        with context.calls.read():
+            known = client.get([job.id for job in jobs])
+        return {
+            job.id: status_of(known[job.id], client.now_s) if job.id in known else Status(Phase.ABSENT)
+            for job in jobs
+        }
+
+    def outputs(self, context: Context, request: CreateRequest, job: JobRef) -> Outputs:
+        client = client_of(context)
+        with context.calls.read():
+            known = client.get([job.id])
+        return {"result": result_of(known[job.id].salt, known[job.id].inputs)}
+
+    def cancel(self, context: Context, job: JobRef, reason: str) -> None:
+        client = client_of(context)
+        with context.calls.write():
+            client.cancel(job.id)
+
+    def listed(self, context: Context, client: Client, request: CreateRequest) -> list[Job]:
+        """What the service lists for a token, oldest first."""
+        with context.calls.read():
+            return client.listed(request.token)
+
+    def reference(self, job: Job) -> JobRef:
+        """What is kept of a job."""
+        return JobRef(job.id, ACCOUNT)
+
+
+class NameHandler(SimHandler):
+    """The service refuses a second job of the same name."""
+
+    def create(self, context: Context, request: CreateRequest) -> JobRef:
+        client = client_of(context)
+        try:
+            with context.calls.write():
+                return self.reference(client.create_named(request))
+        except NameTakenError:
+            with context.calls.read():
+                return self.reference(client.named(request.token))
+
+
+class SearchHandler(SimHandler):
+    """The service takes no identity of ours: the oldest job with our token as its label is the one."""
+
+    def create(self, context: Context, request: CreateRequest) -> JobRef:
+        found = self.find(context, request)
+        if found is not None:
+            return found
+        client = client_of(context)
+        with context.calls.write():
+            return self.reference(client.create(request))
+
+    def find(self, context: Context, request: CreateRequest) -> JobRef | None:
+        client = client_of(context)
+        found = self.listed(context, client, request)
+        for duplicate in found[1:]:
+            if not duplicate.is_over(client.now_s):
+                self.cancel(context, self.reference(duplicate), "duplicate")
+        return self.reference(found[0]) if found else None
+
+
+class RoughHandler(SimHandler):
+    """Made by somebody in a hurry: now and then a verb raises a bare exception, or returns something else."""
+
+    def create(self, context: Context, request: CreateRequest) -> JobRef:
+        made = super().create(context, request)
+        return client_of(context).rough("create", made, None)
+
+    def find(self, context: Context, request: CreateRequest) -> JobRef | None:
+        found = super().find(context, request)
+        return client_of(context).rough("find", found, request.token)
+
+    def poll_many(self, context: Context, jobs: Sequence[JobRef]) -> Mapping[str, Status]:
+        answer = super().poll_many(context, jobs)
+        foreign = {f"not-{job}": Status(Phase.FAILED) for job in answer}
+        halves = {
+            job: status if number % 2 else "RUNNING" for number, (job, status) in enumerate(answer.items())
+        }
+        return client_of(context).rough("poll_many", answer, None, [*answer], foreign, halves, {})
+
+    def outputs(self, context: Context, request: CreateRequest, job: JobRef) -> Outputs:
+        outputs = super().outputs(context, request, job)
+        return client_of(context).rough("outputs", outputs, {"result": "seven"}, {"results": 7}, None)
+
+    def cancel(self, context: Context, job: JobRef, reason: str) -> None:
+        super().cancel(context, job, reason)
+        client_of(context).rough("cancel", None)
+
+
+class FunctionStandIn:
+    """Declares a function shape; the simulated workers never call it."""
+
+    def run(self, context: FunctionContext, inputs: Inputs) -> Outputs:
+        raise NotImplementedError("simulated workers know what each call returns")
+
+
+class SimPlugin:
+    """Declares the task types of the simulated service, and a function-shaped one beside `python`."""
+
+    @hookimpl
+    def task_types(self) -> Iterable[TaskType]:
+        handlers = {
+            "sim_token": (SimHandler, Idempotency.TOKEN),
+            "sim_name": (NameHandler, Idempotency.NAME),
+            "sim_search": (SearchHandler, Idempotency.SEARCH),
+            "sim_rough": (RoughHandler, Idempotency.TOKEN),
+        }
+        yield TaskType("sim_function", Shape.FUNCTION, FunctionStandIn, config=SimFunctionConfig)
+        for name, (handler, idempotency) in handlers.items():
+            yield TaskType(
+                name,
+                Shape.JOB,
+                handler,
+                config=SimConfig,
+                idempotency=idempotency,
+                settling_delay_s=SETTLING_S[name],
+                poll=PollPolicy(first_s=0.5, batch_max=5),
+            )
+
+    @hookimpl
+    def resource_pools(self) -> Iterable[ResourcePool]:
+        return [ResourcePool(name, capacity) for name, capacity in POOLS.items() if name]
