@@ -11,7 +11,7 @@ from hardpoint.executor.engine.run import Run
 from hardpoint.executor.engine.steps import Answer
 from hardpoint.executor.engine.throttle import ClaimTooLargeError
 from hardpoint.executor.journal.events import AttemptPrepared, ChunkStarted
-from hardpoint.plugin_api import Prepared, attempt_token
+from hardpoint.plugin_api import Prepared
 
 
 class ChunkCut:
@@ -101,9 +101,9 @@ class ChunkCut:
         for unit in units:
             self._cache.take_key(run, unit)
         items = tuple(stretches([unit.index for unit in units]))
-        token = attempt_token(run.id, chunk, 1, run.spec_digest(node.id))
+        started = ChunkStarted(self._desk.clock.now(), chunk, run.chunk_token(chunk), items)
         # An intent must survive even a power loss: the job it leads to would.
-        self._desk.emit(run, ChunkStarted(self._desk.clock.now(), chunk, token, items), durable=True)
+        self._desk.emit(run, started, durable=True)
 
 
 def _parts(units: list[NodeRun], fewest: int, most: int) -> Iterator[list[NodeRun]]:

@@ -33,8 +33,8 @@ class Notes:
         self.tries: dict[str, int] = {}
         """Calls that failed since the last that did not."""
         self.requests: dict[str, CreateRequest] = {}
-        self.creating: set[str] = set()
-        """Attempts with a create on its way."""
+        self.creating: set[tuple[str, int]] = set()
+        """Attempts with a create on its way; one of an earlier attempt may still be."""
         self.created_at: dict[str, float] = {}
         """When jobs were created that this engine itself saw created; a create may have waited long."""
         self.absent_since: dict[str, float] = {}
@@ -53,22 +53,33 @@ def may_pass(error: ErrorInfo) -> bool:
 
 
 class _Delivery:
-    """Passes an answer on if the attempt that asked is still in flight; one small object for each call."""
+    """Passes an answer on if the attempt stands as it did when it asked; one small object for each call."""
 
-    __slots__ = ("attempt", "desk", "ended", "node", "run", "then")
+    __slots__ = ("attempt", "desk", "ended", "in_flight", "late", "node", "run", "then")
 
     def __init__(
-        self, desk: Desk, run: Run, node: NodeRun, then: Then, ended: Callable[[], None] | None
+        self,
+        desk: Desk,
+        run: Run,
+        node: NodeRun,
+        then: Then,
+        late: Then | None,
+        ended: Callable[[], None] | None,
     ) -> None:
         self.desk, self.run, self.node = desk, run, node
-        self.attempt = node.attempt
-        self.then, self.ended = then, ended
+        self.attempt, self.in_flight = node.attempt, node.state.in_flight
+        self.then, self.late, self.ended = then, late, ended
 
     def __call__(self, answer: Answer[Any]) -> None:
         if self.ended is not None:
             self.ended()
-        if self.node.attempt == self.attempt and self.desk.owns(self.run):
+        node = self.node
+        # The number alone is not enough: an attempt that has failed keeps it until the next one starts.
+        same = node.attempt == self.attempt and node.state.in_flight is self.in_flight
+        if same and self.desk.owns(self.run):
             self.then(answer)
+        elif self.late is not None:
+            self.late(answer)
 
 
 class JobAttempts:
@@ -191,10 +202,10 @@ class JobAttempts:
             run, node: Whose attempt it is about.
             call: What to call.
             then: Gets the answer.
-            late: Gets what a call brings that was given up.
+            late: Gets what a call brings that was given up, or whose attempt has moved on.
             ended: Called before `then`, and also if the answer is dropped.
         """
-        deliver = _Delivery(self.desk, run, node, then, ended)
+        deliver = _Delivery(self.desk, run, node, then, late, ended)
         self.steps.submit(run.spec(node.id).type, call, deliver, run=run, late=late)
 
     def again_s(self, run: Run, node: NodeRun, error: ErrorInfo) -> float:

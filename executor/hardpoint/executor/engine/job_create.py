@@ -99,7 +99,8 @@ class JobCreate:
 
     def settle(self, run: Run, node: NodeRun, due: float) -> None:
         """Find out, at `due`, whether the attempt's job exists; create it if it should and does not."""
-        if node.id in self._attempts.notes(run).creating or node.job is not None:
+        attempt = node.attempt
+        if (node.id, attempt) in self._attempts.notes(run).creating or node.job is not None:
             return
         now = self._desk.clock.now()
         task_type = self._attempts.task_type(run, node)
@@ -109,21 +110,21 @@ class JobCreate:
             # Adopted after a crash: until the listings have settled, absence proves nothing.
             due = max(due, now + task_type.settling_delay_s)
         if due > now:
-            self._desk.timers.at(due, lambda: self._settle_again(run, node))
+            self._desk.timers.at(due, lambda: self._settle_again(run, node, attempt))
             return
         self._create(run, node, first=known_first)
 
-    def _settle_again(self, run: Run, node: NodeRun) -> None:
-        current = self._desk.owns(run) and node.state is NodeState.STARTED
-        if current and node.id not in self._attempts.notes(run).creating:
+    def _settle_again(self, run: Run, node: NodeRun, attempt: int) -> None:
+        current = self._desk.owns(run) and node.state is NodeState.STARTED and node.attempt == attempt
+        if current and (node.id, attempt) not in self._attempts.notes(run).creating:
             self._create(run, node, first=False)
 
     def _create(self, run: Run, node: NodeRun, *, first: bool) -> None:
         calls = self._attempts.calls_of(run, node)
         request = self._attempts.request(run, node)
         notes = self._attempts.notes(run)
-        notes.creating.add(node.id)
-        ended = partial(notes.creating.discard, node.id)
+        notes.creating.add((node.id, node.attempt))
+        ended = partial(notes.creating.discard, (node.id, node.attempt))
         if node.cancel is not None or node.id in notes.doubts:
             found = partial(self._found, run, node)
             self._attempts.step(run, node, partial(calls.find, request), found, ended=ended)

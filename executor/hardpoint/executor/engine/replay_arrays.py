@@ -9,7 +9,7 @@ from hardpoint.executor.engine.items import array_id, common_length
 from hardpoint.executor.engine.node_run import NodeRun
 from hardpoint.executor.engine.run import Run
 from hardpoint.executor.journal.events import ArrayOpened, ChunkStarted
-from hardpoint.plugin_api import Wire, attempt_token
+from hardpoint.plugin_api import Wire
 
 Found = Iterator[tuple[str, Wire, Wire]]
 
@@ -42,7 +42,7 @@ def check_chunk(run: Run, event: ChunkStarted) -> Found:
     name = f"{array.node.id}#{array.chunks_made}"
     if event.node != name:
         yield "name", event.node, name
-    token = attempt_token(run.id, event.node, 1, run.spec_digest(array.node.id))
+    token = run.chunk_token(event.node)
     if event.token != token:
         yield "token", event.token, token
     items = [index for first, last in event.items for index in range(first, last + 1)]

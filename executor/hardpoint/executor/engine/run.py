@@ -144,6 +144,10 @@ class Run:
             found = self._array_inputs[node] = self.inputs_of(node)
         return found
 
+    def chunk_token(self, chunk: str) -> str:
+        """The name under which a chunk of items is created; its number says which items those are."""
+        return attempt_token(self.id, chunk, 1, self.spec_digest(chunk))
+
     def items_of(self, chunk: NodeRun) -> list[dict[str, Wire]]:
         """Inputs of each item of a chunk, in its order."""
         node = array_id(chunk.id)
