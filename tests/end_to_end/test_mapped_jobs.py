@@ -156,6 +156,12 @@ def test_an_item_is_a_job(folder: Path, service: JobService, kind: str) -> None:
     assert service.stats().total.created == len(VALUES)
 
 
+def test_concurrency_is_a_ceiling(folder: Path, service: JobService) -> None:
+    found = drive(folder, service, "jobservice", values=VALUES, mapped={"concurrency": 2})
+    assert found == ["SUCCEEDED", {"result": VALUES}, None]
+    assert service.stats().total.max_unfinished == 2
+
+
 def test_items_that_fail_are_none(folder: Path, service: JobService) -> None:
     found = drive(
         folder, service, "jobservice", values=VALUES, fail_values=[2, 5], mapped={"min_success_ratio": 0.5}

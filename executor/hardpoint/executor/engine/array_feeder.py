@@ -62,14 +62,14 @@ class ArrayFeeder:
     def _holds_back(self, run: Run, unit: NodeRun) -> bool:
         """Keep an item whose retry is due, while as many as may be are on their way."""
         array = unit.parent.array if unit.parent is not None else None
-        if array is None:
-            return False
-        if self._has_room(run, array):
-            if unit.state is NodeState.BACKOFF:
-                array.retrying.add(unit.index)  # or two of them would take the same place
-            return False
-        array.held.append(unit)
-        return True
+        handed_out = unit.state is not NodeState.BACKOFF or (array and unit.index in array.retrying)
+        if array is None or handed_out:
+            return False  # it has a place already: only what it will hold has become known
+        if not self._has_room(run, array):
+            array.held.append(unit)
+            return True
+        array.retrying.add(unit.index)  # or two of them would take the same place
+        return False
 
     def feed(self, run: Run, node: str) -> None:
         """Hand out items of an array node, as many as there is room for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -37,6 +38,8 @@ class Notes:
         """Attempts with a create on its way; one of an earlier attempt may still be."""
         self.created_at: dict[str, float] = {}
         """When jobs were created that this engine itself saw created; a create may have waited long."""
+        self.asked_at: dict[str, float] = {}
+        """When a create was last on its way, or may have been for all this engine knows."""
         self.absent_since: dict[str, float] = {}
         """Jobs that the service says it does not know, and since when."""
         self.doubts: dict[str, ErrorInfo] = {}
@@ -123,6 +126,9 @@ class JobAttempts:
             if notes.booked:
                 return
             notes.booked = True
+            # What an earlier adoption of it held, if it was lost without this engine noticing.
+            freed = self.throttle.leave(run.id)
+            self.desk.timers.at(self.desk.clock.now(), partial(self._go_on, freed))
             for id in run.state.in_flight:
                 node = run.state.find(id)
                 if node is not None and not node.chunk:
@@ -231,7 +237,15 @@ class JobAttempts:
         notes.requests.pop(node.id, None)
         notes.created_at.pop(node.id, None)
         notes.absent_since.pop(node.id, None)
-        pools = self.throttle.release((run.id, node.id))
+        notes.asked_at.pop(node.id, None)
+        self._go_on(self.throttle.release((run.id, node.id)))
+
+    def abandon(self, run: Run) -> None:
+        """A whole run holds nothing here any more, and claims nothing."""
+        self._go_on(self.throttle.leave(run.id))
+
+    def _go_on(self, pools: tuple[str, ...]) -> None:
+        """Whoever waited for these pools claims again."""
         while (waiting := self.throttle.next_for(pools)) is not None:
             other = None if self.desk.draining else self.desk.runs.get(waiting[0])
             unit = other.state.find(waiting[1]) if other is not None else None

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hardpoint.executor.engine.steps import was_given_up
+from hardpoint.executor.engine.steps import is_unwanted
 from hardpoint.executor.secrets import resolve_secret
 from hardpoint.plugin_api import Clock, Store, TransientError, Values
 
 
 class CallGivenUpError(TransientError):
-    """The engine stopped waiting for this call, so it must not change anything any more."""
+    """Nobody waits for this call any more, so it must not change anything."""
 
 
 class LeaseUncertainError(TransientError):
@@ -42,12 +42,15 @@ class CallGate:
     @contextmanager
     def write(self) -> Iterator[None]:
         """Around a call that changes something."""
-        if was_given_up():
-            raise CallGivenUpError("This call took too long and was given up before it changed anything")
         if not self._owned():
             raise LeaseUncertainError(
                 "This engine could not renew its leases in time, so it starts and cancels nothing",
                 hint="It goes on by itself once the store answers again",
+            )
+        # Second: a run that was lost is let go before the leases of the others are renewed.
+        if is_unwanted():
+            raise CallGivenUpError(
+                "This call took too long, or its run is another engine's now: it changes nothing"
             )
         self.writes += 1
         yield

@@ -123,9 +123,16 @@ class JobCreate:
         calls = self._attempts.calls_of(run, node)
         request = self._attempts.request(run, node)
         notes = self._attempts.notes(run)
+        now = self._desk.clock.now()
+        looks_only = node.cancel is not None or node.id in notes.doubts
+        if looks_only:
+            settled_at = notes.asked_at.setdefault(node.id, now) + self._settling_s(run, node)
+            if now < settled_at:
+                self._desk.timers.at(settled_at, partial(self._settle_again, run, node, node.attempt))
+                return
         notes.creating.add((node.id, node.attempt))
         ended = partial(notes.creating.discard, (node.id, node.attempt))
-        if node.cancel is not None or node.id in notes.doubts:
+        if looks_only:
             found = partial(self._found, run, node)
             self._attempts.step(run, node, partial(calls.find, request), found, ended=ended)
             return
@@ -136,6 +143,7 @@ class JobCreate:
 
     def _created(self, run: Run, node: NodeRun, first: bool, answer: Answer[JobRef]) -> None:
         error = answer.error
+        self._attempts.notes(run).asked_at[node.id] = self._desk.clock.now()
         if answer.value is not None:
             self._is(run, node, answer.value, certain=first)
         elif error is None or node.job is not None:

@@ -112,7 +112,7 @@ class JobLane:
             node = run.state.find(id)
             if node is not None:
                 self._parts(node).watch.forget(run, node)
-                self._attempts.give_back(run, node)
+        self._attempts.abandon(run)
 
     def pursue(self, run: Run, possible: Settle | Watch | Collect | Stop) -> None:
         """Act on what the state says of a job attempt in flight."""

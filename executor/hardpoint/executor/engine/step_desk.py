@@ -82,14 +82,18 @@ class StepDesk:
         group = self._groups.get(name)
         if group is None:
             group = self._groups[name] = _Group(name, self._limit_s(task_type))
-        self._desk.after_commit(partial(self._hand_out, group, call, then, late), run)
+        self._desk.after_commit(partial(self._hand_out, group, call, then, late, run), run)
 
-    def _hand_out(self, group: _Group, call: Callable[[], Any], then: Then, late: Then | None) -> None:
+    def _hand_out(
+        self, group: _Group, call: Callable[[], Any], then: Then, late: Then | None, run: Run | None
+    ) -> None:
         if len(group.stuck) >= STUCK_MAX:
             then(Answer(error=_all_stuck(group)))
             return
         step = self.runner.submit(group.name, call, then, late)
         step.watcher = group
+        if run is not None:
+            step.wanted = partial(self._desk.owns, run)
         group.open[step] = None
         if not group.inspected:
             self._inspect_at(group, self._desk.clock.now() + group.limit_s)

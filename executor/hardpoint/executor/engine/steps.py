@@ -53,7 +53,7 @@ class Step:
         late: Gets the answer instead of `then` if it was given up before.
     """
 
-    __slots__ = ("began", "call", "done", "given_up", "group", "late", "then", "watcher")
+    __slots__ = ("began", "call", "done", "given_up", "group", "late", "then", "wanted", "watcher")
 
     def __init__(self, group: str, call: Callable[[], Any], then: Then, late: Then | None) -> None:
         self.group = group
@@ -65,6 +65,8 @@ class Step:
         self.done = False
         self.given_up = False
         self.watcher: StepWatcher | None = None
+        self.wanted: Callable[[], bool] | None = None
+        """Whether whoever asked still may; called from the step's thread."""
 
 
 class StepRunner(Protocol):
@@ -115,10 +117,10 @@ def guarded(step: Callable[[], T]) -> Answer[T]:
 _running = threading.local()
 
 
-def was_given_up() -> bool:
+def is_unwanted() -> bool:
     """Whether this thread runs a step that nobody waits for any more: it must not change anything outside."""
     step: Step | None = getattr(_running, "step", None)
-    return step is not None and step.given_up
+    return step is not None and (step.given_up or (step.wanted is not None and not step.wanted()))
 
 
 def run_step(step: Step, clock: Clock) -> Answer[Any]:

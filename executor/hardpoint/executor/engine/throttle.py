@@ -91,6 +91,14 @@ class Throttle:
             self._held[claim.pool] -= claim.units
         return tuple(claim.pool for claim in claims)
 
+    def leave(self, run: str) -> tuple[str, ...]:
+        """Give back what a whole run has, and let none of it wait any more; return the pools."""
+        for waiting in self._waiting.values():
+            for holder in [each for each in waiting if each[0] == run]:
+                del waiting[holder]
+        holders = [each for each in self._leases if each[0] == run]
+        return tuple({pool: None for holder in holders for pool in self.release(holder)})
+
     def next_for(self, pools: Iterable[str]) -> Holder | None:
         """Who waited longest for one of these pools, if its claims fit now; it waits no more."""
         for pool in pools:
