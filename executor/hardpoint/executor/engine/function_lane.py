@@ -119,8 +119,8 @@ class FunctionLane:
     def pursue(self, run: Run, possible: Settle | Watch | Collect | Stop) -> None:
         """Act on what the state says of a function attempt in flight."""
         node = run.state.find(possible.node)
-        if node is None:
-            return
+        if node is None or not node.state.in_flight:
+            return  # another effect of the same turn has ended it
         match possible:
             case Settle():
                 self._lost_with_its_engine(run, node)
