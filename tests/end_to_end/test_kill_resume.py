@@ -1,4 +1,4 @@
-"""`kill -9` of the engine at random moments: the proofs of `make prove`, in small."""
+"""`kill -9` of executors and of their database at random moments: the proofs of `make prove`, in small."""
 
 from __future__ import annotations
 
@@ -16,24 +16,29 @@ PROOFS = Path(__file__).parents[1] / "prove"
 def prove(name: str, out: Path, *, shard: int, kills: int) -> dict[str, Any]:
     """Run one shard of a proof; return what it found."""
     words = ["--shard", str(shard), "--shards", "100", "--kills", str(kills), "--out", str(out)]
-    command = [sys.executable, str(PROOFS / name), *words]
+    command = [sys.executable, str(PROOFS / f"{name}.py"), *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
     found: dict[str, Any] = json.loads(out.read_text())
+    assert found["broken"] == ""
     return found
 
 
-def test_a_run_killed_eight_times_is_completed_without_repeating_what_was_journaled(tmp_path: Path) -> None:
-    found = prove("engine_kills.py", tmp_path / "found.json", shard=77, kills=8)
-    assert found["kills"] >= 6
-    assert found["broken"] == ""
+@pytest.mark.parametrize("shard", [70, 71], ids=["sqlite", "postgresql"])
+def test_functions_and_arrays_outlive_their_executors(shard: int, tmp_path: Path) -> None:
+    found = prove("engine_kills", tmp_path / "found.json", shard=shard, kills=7)
+    assert found["kills"] == 7
 
 
-@pytest.mark.parametrize("shard", [90, 91, 92])
-def test_an_engine_killed_over_a_lossy_service_starts_one_job_for_each_attempt(
-    shard: int, tmp_path: Path
-) -> None:
-    found = prove("job_kills.py", tmp_path / "found.json", shard=shard, kills=3)
-    assert found["kills"] >= 1
+@pytest.mark.parametrize(
+    "shard", [80, 83, 84, 87], ids=["token-sqlite", "name-postgresql", "search-sqlite", "array-postgresql"]
+)
+def test_jobs_are_created_once_whoever_is_killed(shard: int, tmp_path: Path) -> None:
+    found = prove("job_kills", tmp_path / "found.json", shard=shard, kills=4)
+    assert (found["kills"], found["jobs"]) == (4, 96)
     assert found["faults"] >= 1
-    assert (found["jobs"], found["broken"]) == (60, "")
+
+
+def test_executors_outlive_their_database(tmp_path: Path) -> None:
+    found = prove("database_kills", tmp_path / "found.json", shard=90, kills=2)
+    assert (found["functions"], found["jobs"]) == (270, 64)

@@ -8,10 +8,19 @@ from hardpoint.executor.journal.events import (
     AttemptCancelled,
     AttemptFailed,
     AttemptSucceeded,
+    Budget,
     CancelRequested,
     RunPhase,
 )
-from hardpoint.plugin_api import ErrorInfo, ErrorKind, Phase, Status, ThrottledError, TransientError
+from hardpoint.plugin_api import (
+    ErrorInfo,
+    ErrorKind,
+    Phase,
+    PreemptedError,
+    Status,
+    ThrottledError,
+    TransientError,
+)
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import Lab
@@ -120,3 +129,38 @@ def test_a_timeout_is_the_authors_error_and_may_be_tried_again(lab: Lab) -> None
     assert [event.error.kind for event in lab.events(run, AttemptFailed)] == [ErrorKind.USER] * 2
     assert len(lab.service.jobs) == 2
     assert not lab.service.running
+
+
+def test_a_job_that_was_lost_just_before_its_timeout_is_the_platforms_loss(lab: Lab) -> None:
+    run = lab.submit(lab.spec(100.0, timeout_s=20.0))
+    lab.turn_for(19.0)
+    lost = Status(Phase.FAILED, "spot", PreemptedError("the spot machine was taken away").info())
+    job = lab.service.jobs["j1"]
+    job.ends_s, job.end = 19.5, lost
+    down = TransientError("connection refused")
+    lab.service.fault = lambda verb: down if verb == "poll" and lab.time.at_s < 21.0 else None
+    lab.service.ends = lambda request: Status(Phase.SUCCEEDED)
+    lab.turn_until(lambda: bool(lab.events(run, AttemptFailed)))
+    (failed,) = lab.events(run, AttemptFailed)
+    assert (failed.error.code, failed.budget) == ("PreemptedError", Budget.SYSTEM)
+    assert failed.retry_at is not None
+
+
+def test_a_job_that_was_gone_before_its_timeout_is_the_platforms_loss(lab: Lab) -> None:
+    run = lab.submit(lab.spec(100.0, timeout_s=20.0))
+    lab.turn_for(18.5)
+    lab.service.jobs["gone"] = lab.service.jobs.pop("j1")
+    lab.turn_until(lambda: bool(lab.events(run, AttemptFailed)))
+    (failed,) = lab.events(run, AttemptFailed)
+    assert (failed.error.code, failed.budget) == ("JobAbsent", Budget.SYSTEM)
+
+
+def test_an_abort_of_a_job_that_is_gone_is_confirmed(lab: Lab) -> None:
+    run = lab.submit(lab.spec(100.0))
+    lab.turn_for(10.0)
+    lab.service.jobs.clear()
+    lab.service.cancel_works = False
+    lab.turn_for(1.0)
+    lab.engine.abort(run.id, "enough")
+    assert lab.finish(run, limit_s=10.0) is RunPhase.ABORTED
+    assert len(lab.events(run, AttemptCancelled)) == 1

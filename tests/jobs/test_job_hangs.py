@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hardpoint.executor.journal.events import CreateUnsettled, JobCreated, RunPhase
+from hardpoint.plugin_api import ErrorInfo, ErrorKind, Phase, Status
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import Lab
@@ -96,3 +97,20 @@ def test_a_task_type_whose_calls_all_hang_says_so_and_others_go_on(lab: Lab) -> 
     assert lab.finish(stuck) is RunPhase.SUCCEEDED
     lab.turn_for(200.0)
     assert not lab.service.running
+
+
+def test_a_create_of_an_attempt_that_is_over_neither_holds_up_the_next_nor_leaves_a_job(lab: Lab) -> None:
+    busy = Status(Phase.FAILED, "quota", ErrorInfo("Quota", "quota", ErrorKind.THROTTLED))
+    lab.service.ends = lambda request: busy if request.attempt == 1 else Status(Phase.SUCCEEDED)
+    lab.service.fault = lambda verb: (
+        HangError() if verb == "create" and lab.service.count("create") <= 2 else None
+    )
+    run = lab.submit(lab.spec(5.0, "search"))
+    lab.turn_until(lambda: len(lab.steps.hanging) == 2)
+    lab.steps.come_back(1)
+    assert lab.finish(run, limit_s=40.0) is RunPhase.SUCCEEDED
+    assert lab.node(run).attempt == 2
+    assert len(lab.service.jobs) == 2
+    lab.service.start(lab.service.requests[1])  # what the call that still hangs has done
+    lab.steps.come_back()
+    lab.turn_until(lambda: not lab.service.running, limit_s=60.0)

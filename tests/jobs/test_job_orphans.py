@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hardpoint.executor.journal.events import (
     AttemptFailed,
+    AttemptStarted,
     AttemptSucceeded,
     Budget,
     CreateUnsettled,
     JobCreated,
     RunPhase,
 )
-from hardpoint.plugin_api import ErrorInfo, ErrorKind, TransientError, UserError
+from hardpoint.executor.journal.protocol import Append
+from hardpoint.plugin_api import (
+    CreateRequest,
+    ErrorInfo,
+    ErrorKind,
+    HardpointError,
+    ResourceClaim,
+    TransientError,
+    UserError,
+)
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import Lab
@@ -118,8 +129,6 @@ def test_an_earlier_attempt_that_ended_unsettled_is_looked_for_after_adoption(la
     now = lab.time.now()
     error = ErrorInfo("PluginBroke", "no", ErrorKind.TRANSIENT)
     row = lab.journal.row(run.id)
-    from hardpoint.executor.journal.protocol import Append
-
     seq = len(lab.events(run)) + 1
     ended = AttemptFailed(now, "n0", 1, error, Budget.SYSTEM, now)
     lab.journal.commit([Append(run.id, row.fence, seq, [ended])], durable=True)
@@ -161,3 +170,74 @@ def test_an_engine_that_was_killed_leaves_a_job_that_the_next_one_finishes(lab: 
     assert lab.finish(again) is RunPhase.SUCCEEDED
     assert len(lab.service.jobs) == 1
     assert len({request.token for request in lab.service.requests}) == 1
+
+
+def test_an_engine_that_stood_still_between_intent_and_call_starts_nothing(lab: Lab) -> None:
+    lab.service.gated = True
+    lab.steps.begins_after_s = 0.2
+    commit = lab.journal.commit
+
+    def stand_still(appends: Sequence[Append], *, durable: bool) -> None:
+        commit(appends, durable=durable)
+        if any(isinstance(event, AttemptStarted) for append in appends for event in append.events):
+            lab.time.at_s += 40.0
+            assert lab.journal.claim("run1", "rival", lab.time.now()) is not None
+
+    lab.journal.commit = stand_still  # type: ignore[method-assign]
+    run = lab.submit(lab.spec(5.0))
+    lab.turn_until(run.future.done)
+    lab.turn_for(60.0)
+    assert not lab.service.jobs
+    assert lab.service.count("create") == 0
+
+
+def test_a_run_that_was_lost_and_comes_back_finds_its_slots_free(new_lab: type[Lab]) -> None:
+    lab = new_lab(claims=(ResourceClaim("one"),))
+    run = lab.submit(*(lab.spec(50.0) for _ in range(3)))
+    lab.turn_for(5.0)
+    rival = lab.journal.claim(run.id, "rival", lab.time.now() + 1000.0)
+    assert rival is not None
+    lab.turn_until(run.future.done)  # the next renewal notices
+    lab.journal.release({run.id: rival.fence})
+    again = lab.take_over(run)
+    assert lab.finish(again, limit_s=300.0) is RunPhase.SUCCEEDED
+    assert len(lab.service.jobs) == 3
+
+
+def test_a_run_that_comes_back_before_its_loss_was_noticed_finds_its_slots_free(new_lab: type[Lab]) -> None:
+    lab = new_lab(claims=(ResourceClaim("one"),))
+    run = lab.submit(*(lab.spec(50.0) for _ in range(3)))
+    lab.turn_for(5.0)
+    lab.service.jobs["j1"].ends_s = lab.time.at_s
+    events = lab.events(run)
+    rival = lab.journal.claim(run.id, "rival", lab.time.now() + 1000.0)
+    assert rival is not None
+    done = AttemptSucceeded(lab.time.now(), "n0", 1, {"result": 7})
+    lab.journal.commit([Append(run.id, rival.fence, len(events) + 1, [done])], durable=True)
+    lab.journal.release({run.id: rival.fence})
+    again = lab.take_over(run)
+    assert lab.finish(again, limit_s=300.0) is RunPhase.SUCCEEDED
+    assert len(lab.service.jobs) == 3
+
+
+def test_an_abort_does_not_believe_absence_right_after_a_create(lab: Lab) -> None:
+    """A request may still be on its way that its sender has stopped waiting for."""
+    delayed: list[CreateRequest] = []
+
+    def times_out(verb: str) -> HardpointError | None:
+        if verb != "create":
+            return None
+        delayed.append(lab.service.requests[-1])
+        lab.time.after(1.5, arrives)
+        return TransientError("timed out")
+
+    def arrives() -> None:
+        if not lab.service.jobs:
+            lab.service.start(delayed[0])
+
+    lab.service.fault = times_out
+    run = lab.submit(lab.spec(500.0))
+    lab.turn_until(lambda: bool(lab.events(run, CreateUnsettled)))
+    lab.engine.abort(run.id, "enough")
+    assert lab.finish(run, limit_s=30.0) is RunPhase.ABORTED
+    assert (len(lab.service.jobs), lab.service.running) == (1, [])

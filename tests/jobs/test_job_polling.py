@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hardpoint.executor.journal.events import AttemptSucceeded, JobCreated, JobMoved, RunPhase
+from hardpoint.executor.journal.events import AttemptFailed, AttemptSucceeded, JobCreated, JobMoved, RunPhase
 from hardpoint.plugin_api import HardpointError, Phase, PollPolicy, ThrottledError, TransientError
 
 if TYPE_CHECKING:
@@ -127,3 +127,27 @@ def test_one_bad_id_does_not_freeze_the_jobs_beside_it(lab: Lab) -> None:
     poisoned.__class__ = Poisoned
     lab.turn_until(lambda: len(lab.events(run, AttemptSucceeded)) == 7, limit_s=120.0)
     assert lab.finish(run) is RunPhase.SUCCEEDED
+
+
+def test_absence_is_believed_only_after_it_has_lasted(lab: Lab) -> None:
+    run = lab.submit(lab.spec(20.0))
+    lab.turn_until(lambda: lab.node(run).phase is Phase.RUNNING)
+    for began_s in (3.0, 8.0, 13.0):  # three gaps, each shorter than the settling delay
+        lab.turn_until(lambda began_s=began_s: lab.time.at_s >= began_s)  # type: ignore[misc]
+        job = lab.service.jobs.pop("j1")
+        lab.turn_for(1.5)
+        lab.service.jobs["j1"] = job
+        lab.turn_for(1.0)
+    assert lab.finish(run) is RunPhase.SUCCEEDED
+    assert lab.node(run).attempt == 1
+
+
+def test_a_job_that_is_gone_for_good_is_made_again_at_the_platforms_cost(lab: Lab) -> None:
+    run = lab.submit(lab.spec(20.0))
+    lab.turn_until(lambda: lab.node(run).phase is Phase.RUNNING)
+    lab.service.jobs["gone"] = lab.service.jobs.pop("j1")
+    assert lab.finish(run) is RunPhase.SUCCEEDED
+    (failed,) = lab.events(run, AttemptFailed)
+    assert failed.error.code == "JobAbsent"
+    assert failed.error.message == "The service does not know job `j1` any more"
+    assert lab.node(run).system_failures == 1

@@ -14,13 +14,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.prove.killing_rig import STORES, Store, Watch, fleet, kill_again_and_again, wait_for_all
-
 from hardpoint.executor.journal.events import AttemptStarted, ChunkStarted, Event
 from hardpoint.plugin_api.testing.jobservice import JobService
 
+# Run as a file, it finds only what lies beside it.
+sys.path.append(str(Path(__file__).resolve().parents[2]))
+
+from tests.prove.killing_rig import STORES, Store, Watch, fleet, kill_again_and_again, wait_for_all
+
 KINDS = ("jobservice", "jobservice_name", "jobservice_search", "jobservice_array")
-WIDTH, LAYERS = 8, 10
+WIDTH = 8
 EXECUTORS = 2
 SETTLING_S = 0.5
 FAULTS = {"p_lost": 0.04, "p_500": 0.04, "p_malformed": 0.02, "listing_lag_s": SETTLING_S / 2}
@@ -59,13 +62,13 @@ def single() -> int:
 @workflow
 def mapped(numbers: list[int]) -> int:
     for _ in range(LAYERS):
-        numbers = map_task(item)(value=numbers)
+        numbers = map_task(item, concurrency=WIDTH - 2)(value=numbers)
     return total(numbers=numbers)
 
 
 plugin = JobServicePlugin(settling_delay_s=SETTLING_S, poll=PollPolicy(first_s=0.05, fraction=0.2, max_s=0.5))
 if __name__ == "__main__":
-    with Executor(plugins={KIND: plugin}, workers=1) as executor:
+    with Executor(plugins={KIND: plugin}, workers=2) as executor:
         if sys.argv[1:] == ["queue"]:
             numbers = list(range(WIDTH))
             runs = [executor.enqueue(single, {}), executor.enqueue(mapped, {"numbers": numbers})]
@@ -75,6 +78,11 @@ if __name__ == "__main__":
             print("up", flush=True)
             threading.Event().wait()
 """
+
+
+def settings_of(kind: str, url: str, kills: int) -> str:
+    """What the driver is told: so many layers of jobs that every kill meets some."""
+    return json.dumps([kind, url, WIDTH, kills + 2, SETTLING_S])
 
 
 def jobs_by_token(events: list[Event]) -> dict[str, int]:
@@ -95,7 +103,7 @@ def prove(folder: Path, store_kind: str, kind: str, kills: int, dice: random.Ran
     """Kill executors of one store so many times; return what the service counted and every broken promise."""
     (folder / "drive.py").write_text(DRIVER)
     with JobService(seed=dice.randrange(10**6), **FAULTS) as service:
-        settings = json.dumps([kind, service.url, WIDTH, LAYERS, SETTLING_S])
+        settings = settings_of(kind, service.url, kills)
         with Store(folder, store_kind, JOB_KILLS=settings) as store:
             runs = json.loads(store.answer("drive.py", "queue"))
             watch = Watch(store)

@@ -27,7 +27,7 @@ from hardpoint.executor.journal.opening import open_journal
 from hardpoint.executor.journal.protocol import ExecutionRow, Journal, JournalUnreachableError
 
 if TYPE_CHECKING:
-    from tests.postgres_server.postgres_server import PostgresServer
+    from postgres_server import PostgresServer
 
 TESTS = Path(__file__).resolve().parents[1]
 LOOK_EVERY_S = 0.005
@@ -50,7 +50,8 @@ class Store:
         self.server: PostgresServer | None = None
         self.url = kind
         if kind == "postgresql":
-            from tests.postgres_server.postgres_server import PostgresServer
+            sys.path.append(str(TESTS / "postgres_server"))
+            from postgres_server import PostgresServer
 
             self.server = PostgresServer()
             self.url = self.server.make_database()

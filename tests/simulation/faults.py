@@ -8,6 +8,8 @@ from collections.abc import Callable
 import msgspec
 from tests.simulation.sim_network import Weather
 
+STALLS_S = (5.0, 45.0, 90.0, 200.0)
+
 Windows = tuple[tuple[float, float], ...]
 """From when to when. Virtual seconds."""
 
@@ -43,6 +45,8 @@ class Engines(msgspec.Struct, frozen=True):
         fuses: The first engine is killed at its so-manieth boundary, the next one started at the second
             number, and so on; 0 and after the last: never. A boundary is before a commit, after it, and
             before each act that follows.
+        stalls: The first engine's thread stands still, with all the process, at its so-manieth boundary for
+            so many seconds; and so on like the fuses.
         kills: When one is killed between its turns.
         restart_s: Until a killed one is started again.
         known_dead: Whether a new one knows at once that the old one is dead; else the lease must lapse.
@@ -55,6 +59,7 @@ class Engines(msgspec.Struct, frozen=True):
     count: int = 1
     workers: int = 2
     fuses: tuple[int, ...] = ()
+    stalls: tuple[tuple[int, float], ...] = ()
     kills: tuple[float, ...] = ()
     restart_s: float = 1.0
     known_dead: bool = True
@@ -108,7 +113,9 @@ class Faults(msgspec.Struct, frozen=True):
     def hold_nobody_up(self) -> bool:
         """Whether engines do at once what is due, by clocks that nobody sets."""
         disk, engines = self.disk, self.engines
-        return not (disk.slow or disk.unreachable or disk.full or engines.pauses or engines.jumps)
+        return not (
+            disk.slow or disk.unreachable or disk.full or engines.pauses or engines.stalls or engines.jumps
+        )
 
     @property
     def are_none(self) -> bool:
@@ -208,6 +215,9 @@ def _engines(draw: _Dice, dice: random.Random, *, two: bool) -> Engines:
         fuses = tuple(
             dice.choice((dice.randint(1, 12), dice.randint(1, 60))) for _ in range(dice.randint(1, 4))
         )
+    stalls: tuple[tuple[int, float], ...] = ()
+    if draw.chance(0.3 if two else 0.05):
+        stalls = tuple((dice.randint(1, 40), dice.choice(STALLS_S) * dice.random()) for _ in range(3))
     jumps: Windows = ()
     if draw.chance(0.08):
         furthest_s = 4.0 if two else 600.0
@@ -216,11 +226,12 @@ def _engines(draw: _Dice, dice: random.Random, *, two: bool) -> Engines:
         count=2 if two else 1,
         workers=dice.choice((1, 2, 4)),
         fuses=fuses,
+        stalls=stalls,
         kills=draw.times(0.2, 2),
         restart_s=dice.choice((0.05, 1.0, 10.0)),
         known_dead=draw.chance(0.7),
         stops=draw.times(0.08, 1),
-        pauses=draw.windows(0.3 if two else 0.05, (5.0, 45.0, 90.0, 200.0)),
+        pauses=draw.windows(0.3 if two else 0.05, STALLS_S),
         jumps=jumps,
         skew_s=draw.some(0.3, lambda: 2.0) if two else 0.0,
     )

@@ -8,14 +8,14 @@ from tests.simulation.plans import GENEROUS_S, End, Plan, PlannedArray, PlannedN
 
 MOST_NODES = 12
 FUNCTIONS = ("python", "sim_function")
-JOBS = ("sim_token", "sim_name", "sim_search", "sim_rough")
+JOBS = ("sim_token", "sim_name", "sim_search", "sim_push", "sim_array", "sim_rough")
 POOLS = {"": 1, "sim:one": 1, "sim:two": 2, "sim:five": 5}
 """Capacity by pool; the empty name stands for no claim."""
 
 SIZES = (0, 1, 2, 2, 3, 3, 5, 8, 30)
 DURATIONS_S = (0.01, 0.05, 0.2, 0.5, 1.0, 1.0, 2.0, 4.0, 9.0)
 TIMEOUT_S = 15.0
-SLOW_S = 400.0
+SLOW_S = 1e9
 QUEUE_TIMEOUT_S = 6.0
 DEADLINE_S = 25.0
 SCRIPTS: tuple[tuple[End, ...], ...] = (
@@ -96,7 +96,7 @@ def _tasks(
 @st.composite
 def _arrays(draw: DrawFn, task: PlannedTask, earlier: list[PlannedNode], may_break: bool) -> PlannedArray:
     over, size = "", draw(st.sampled_from(SIZES))
-    if earlier and draw(st.booleans()):
+    if draw(st.booleans()) and earlier:
         source: PlannedNode = draw(st.sampled_from(earlier))
         assert source.array is not None
         over, size = source.id, source.array.size

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from typing import TypeVar, cast
+from typing import NoReturn, TypeVar, cast
 
 from tests.simulation.sim_network import SimNetwork
 from tests.simulation.sim_service import Job, SimService
+from tests.simulation.sim_stream import LeftOpenError, Stream
 from tests.simulation.virtual_time import Machine, MachineClock
 
-from hardpoint.plugin_api import Context, CreateRequest
+from hardpoint.plugin_api import Context, CreateRequest, Inputs, TransientError
 
 T = TypeVar("T")
 
@@ -51,25 +52,30 @@ class Client:
         """Virtual seconds."""
         return self._service.now_s
 
-    def create_once(self, request: CreateRequest) -> Job:
-        """Start a job under an idempotency token."""
-        return self._create(request, self._service.create_once)
+    def create_once(self, request: CreateRequest, items: Sequence[Inputs] = ()) -> Job:
+        """Start a job under an idempotency token; with `items`, one that computes each of them."""
+        return self._create(request, items, self._service.create_once)
 
     def create_named(self, request: CreateRequest) -> Job:
         """Start a job under a name."""
-        return self._create(request, self._service.create_named)
+        return self._create(request, (), self._service.create_named)
 
     def create(self, request: CreateRequest) -> Job:
         """Start a job."""
-        return self._create(request, self._service.create)
+        return self._create(request, (), self._service.create)
 
-    def _create(self, request: CreateRequest, start: Callable[[CreateRequest, float], Job]) -> Job:
+    def _create(
+        self,
+        request: CreateRequest,
+        items: Sequence[Inputs],
+        start: Callable[[CreateRequest, Sequence[Inputs], float], Job],
+    ) -> Job:
         settling_s = self._settling_s(request.spec.type)
         spare_s = settling_s * (1.0 - self._network.weather.lag)
 
         def effect() -> Job:
             self._wrote("create", (request.execution, request.node, request.attempt))
-            return start(request, self._network.lag_s(settling_s))
+            return start(request, items or (request.inputs,), self._network.lag_s(settling_s))
 
         name = f"create {request.node}/{request.attempt}"
         return self._network.call(name, effect, self._alive, latest_s=spare_s * 0.99)
@@ -93,6 +99,13 @@ class Client:
 
         return self._call("get", effect)
 
+    def known(self, id: str) -> Job:
+        """One job."""
+        found = self.get([id]).get(id)
+        if found is None:
+            raise TransientError(f"the service does not know {id} yet")
+        return found
+
     def cancel(self, id: str) -> None:
         """Ask for the end of a job."""
         job = self._service.jobs[id]
@@ -105,6 +118,15 @@ class Client:
 
     def _call(self, name: str, effect: Callable[[], T]) -> T:
         return self._network.call(name, effect, self._alive)
+
+    def subscribe(self, type: str, tell: Callable[[Job], None]) -> NoReturn:
+        """Open a stream of what becomes of jobs of a type, and leave it open."""
+
+        def is_wanted(job: Job) -> bool:
+            return job.type == type and self._alive()
+
+        network = self._network
+        raise LeftOpenError(Stream(self._service, network.time, self._dice, network.weather, is_wanted, tell))
 
     def rough(self, verb: str, right: T, *wrong: object) -> T:
         """The right answer of a verb, mostly; else one of those that are wrong, or an exception."""

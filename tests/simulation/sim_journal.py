@@ -11,14 +11,15 @@ from tests.simulation.virtual_time import VirtualTime
 
 from hardpoint.executor.journal.protocol import (
     Append,
-    Command,
     Journal,
     JournalUnavailableError,
     JournalUnreachableError,
 )
 
 _WRITES = frozenset({"create", "claim", "renew", "release", "send", "drop_damaged", "mark_observed"})
-_READS = frozenset({"read", "row", "rows", "abandoned", "workflow", "cached", "observed"})
+_READS = frozenset(
+    {"read", "row", "rows", "abandoned", "owners", "commands", "workflow", "cached", "observed"}
+)
 
 
 def _is_within(windows: Windows, now_s: float) -> bool:
@@ -33,7 +34,7 @@ class SimJournal:
         time, dice, disk: The world's.
         boundary: Called before and after each commit; may kill the process.
         committed: Told of what was committed, and whether it is durable.
-        taken: Told of the commands that were taken from the inbox.
+        forgetting: Told of the commands that are about to be taken out of the inbox.
         alive: Raises if the process is gone.
         note: For the trace.
     """
@@ -46,14 +47,14 @@ class SimJournal:
         disk: Disk,
         boundary: Callable[[str], None],
         committed: Callable[[Sequence[Append], bool], None],
-        taken: Callable[[list[Command]], None],
+        forgetting: Callable[[Sequence[str]], None],
         alive: Callable[[], None],
         note: Callable[[str, str], None],
     ) -> None:
         self.inner = inner
         self._time, self._dice, self._disk = time, dice, disk
         self._boundary, self._committed, self._alive, self._note = boundary, committed, alive, note
-        self._taken = taken
+        self._forgetting = forgetting
 
     def commit(self, appends: Sequence[Append], *, durable: bool) -> None:
         """Commit, with a boundary on either side."""
@@ -70,14 +71,13 @@ class SimJournal:
             raise _unreachable()
         self._boundary("after commit")
 
-    def take(self, executions: Sequence[str]) -> list[Command]:
-        """Take commands, with a boundary after it: they are nowhere else then."""
-        self._reaches("take")
-        found = self.inner.take(executions)
-        if found:
-            self._taken(found)
-            self._boundary("after take")
-        return found
+    def forget(self, commands: Sequence[str]) -> None:
+        """Take commands out of the inbox, with a boundary on either side: they are nowhere else then."""
+        self._reaches("forget")
+        self._boundary("before forget")
+        self._forgetting(commands)
+        self.inner.forget(commands)
+        self._boundary("after forget")
 
     def _reaches(self, name: str, *, writes: bool = True) -> bool:
         """Whether the answer will come back; raises if not even the question arrives."""

@@ -61,7 +61,7 @@ class SimNetwork:
         self, time: VirtualTime, dice: random.Random, weather: Weather, note: Callable[[str, str], None]
     ) -> None:
         self.weather = weather
-        self._time = time
+        self.time = time
         self._dice = dice
         self.note = note
         self._depth = 0
@@ -69,7 +69,7 @@ class SimNetwork:
     @property
     def is_bad(self) -> bool:
         """Whether anything may go wrong now."""
-        return self._time.now_s < self.weather.until_s
+        return self.time.now_s < self.weather.until_s
 
     def lag_s(self, settling_s: float) -> float:
         """How long listings will not show a job that is created now."""
@@ -85,7 +85,7 @@ class SimNetwork:
             alive: Whether the caller still is.
             latest_s: How long after the caller gave up it may be carried out; 0: not at all.
         """
-        weather, time = self.weather, self._time
+        weather, time = self.weather, self.time
         for begins_s, ends_s in weather.outages:
             if begins_s <= time.now_s < ends_s:
                 self.note("fault", f"{name}: outage")
@@ -114,7 +114,7 @@ class SimNetwork:
         drawn -= weather.throttled
         if drawn < weather.late and latest_s:
             self.note("fault", f"{name}: late")
-            self._time.after(self._dice.random() * latest_s, lambda: self._at_last(name, effect))
+            self.time.after(self._dice.random() * latest_s, lambda: self._at_last(name, effect))
             raise TransientError("timed out")
         return effect()
 
@@ -126,7 +126,7 @@ class SimNetwork:
             self.note("fault", f"{name}: refused, {error!r}")
 
     def _slowly(self, name: str, effect: Callable[[], T], alive: Callable[[], bool], drawn: float) -> T:
-        weather, time = self.weather, self._time
+        weather, time = self.weather, self.time
         request_s = self._dice.random() * weather.slow_most_s
         reply_s = self._dice.random() * weather.slow_most_s
         arrived: list[Answer[T]] = []

@@ -14,6 +14,7 @@ from tests.simulation.sim_client import Client, client_of
 from tests.simulation.sim_service import Job, NameTakenError
 
 from hardpoint.plugin_api import (
+    ArrayStatus,
     Context,
     CreateRequest,
     ErrorInfo,
@@ -21,6 +22,7 @@ from hardpoint.plugin_api import (
     FunctionContext,
     Idempotency,
     Inputs,
+    ItemStates,
     JobRef,
     Outputs,
     Phase,
@@ -30,11 +32,19 @@ from hardpoint.plugin_api import (
     ResourcePool,
     Shape,
     Status,
+    StatusSink,
     TaskType,
     hookimpl,
 )
 
-SETTLING_S = {"sim_token": 10.0, "sim_name": 2.0, "sim_search": 10.0, "sim_rough": 10.0}
+SETTLING_S = {
+    "sim_token": 10.0,
+    "sim_name": 2.0,
+    "sim_search": 10.0,
+    "sim_push": 3.0,
+    "sim_array": 5.0,
+    "sim_rough": 10.0,
+}
 ACCOUNT = "one-account"
 
 
@@ -57,16 +67,20 @@ def status_of(job: Job, now_s: float) -> Status:
     phase = job.phase(now_s)
     if phase is not Phase.FAILED:
         return Status(phase)
-    match job.end:
-        case End.USER:
-            error = ErrorInfo("ValueError", f"job {job.id} was asked for nonsense")
-        case End.THROTTLED:
-            error = ErrorInfo(
-                "Throttled", f"job {job.id} was pushed out", ErrorKind.THROTTLED, retry_after_s=2.0
-            )
-        case _:
-            error = ErrorInfo("Preempted", f"job {job.id} was taken away", ErrorKind.TRANSIENT)
+    error = error_of(job, job.items[0].end)
     return Status(phase, error.message, error)
+
+
+def error_of(job: Job, end: End) -> ErrorInfo:
+    """Why a job, or an item of it, failed."""
+    match end:
+        case End.USER:
+            return ErrorInfo("ValueError", f"job {job.id} was asked for nonsense")
+        case End.THROTTLED:
+            text = f"job {job.id} was pushed out"
+            return ErrorInfo("Throttled", text, ErrorKind.THROTTLED, retry_after_s=2.0)
+        case _:
+            return ErrorInfo("Preempted", f"job {job.id} was taken away", ErrorKind.TRANSIENT)
 
 
 class SimHandler:
@@ -97,8 +111,8 @@ class SimHandler:
     def outputs(self, context: Context, request: CreateRequest, job: JobRef) -> Outputs:
         client = client_of(context)
         with context.calls.read():
-            known = client.get([job.id])
-        return {"result": result_of(known[job.id].salt, known[job.id].inputs)}
+            known = client.known(job.id)
+        return {"result": result_of(known.salt, known.items[0].inputs)}
 
     def cancel(self, context: Context, job: JobRef, reason: str) -> None:
         client = client_of(context)
@@ -148,6 +162,51 @@ class SearchHandler(SimHandler):
         return self.reference(found[0]) if found else None
 
 
+class PushingHandler(SimHandler):
+    """The service tells what becomes of its jobs."""
+
+    def watch(self, context: Context, job: JobRef, sink: StatusSink) -> None:
+        client = client_of(context)
+
+        def tell(job: Job) -> None:
+            sink(job.id, status_of(job, client.now_s))
+
+        with context.calls.read():
+            client.subscribe("sim_push", tell)
+
+
+class ManyHandler(SimHandler):
+    """The service computes many items in one job."""
+
+    def create_array(self, context: Context, request: CreateRequest, items: Sequence[Inputs]) -> JobRef:
+        client = client_of(context)
+        with context.calls.write():
+            return self.reference(client.create_once(request, items))
+
+    def poll_arrays(self, context: Context, jobs: Sequence[JobRef]) -> Mapping[str, ArrayStatus]:
+        client = client_of(context)
+        with context.calls.read():
+            known = client.get([job.id for job in jobs])
+        gone = ArrayStatus(Phase.ABSENT, ItemStates(""))
+        return {job.id: _states(known[job.id], client.now_s) if job.id in known else gone for job in jobs}
+
+    def item_outputs(self, context: Context, job: JobRef, indices: Iterable[int]) -> Mapping[int, Outputs]:
+        client = client_of(context)
+        with context.calls.read():
+            known = client.known(job.id)
+        return {index: {"result": result_of(known.salt, known.items[index].inputs)} for index in indices}
+
+
+def _states(job: Job, now_s: float) -> ArrayStatus:
+    letters = job.letters(now_s)
+    errors = {
+        index: error_of(job, item.end)
+        for index, (item, letter) in enumerate(zip(job.items, letters, strict=True))
+        if letter == "F"
+    }
+    return ArrayStatus(job.phase(now_s), ItemStates(letters), errors=errors)
+
+
 class RoughHandler(SimHandler):
     """Made by somebody in a hurry: now and then a verb raises a bare exception, or returns something else."""
 
@@ -184,26 +243,37 @@ class FunctionStandIn:
 
 
 class SimPlugin:
-    """Declares the task types of the simulated service, and a function-shaped one beside `python`."""
+    """Declares the task types of the simulated service, and a function-shaped one beside `python`.
+
+    Args:
+        settling_s: What it declares, by task type.
+    """
+
+    def __init__(self, settling_s: Mapping[str, float] = SETTLING_S) -> None:
+        self._settling_s = settling_s
 
     @hookimpl
     def task_types(self) -> Iterable[TaskType]:
-        handlers = {
+        handlers: dict[str, tuple[type[SimHandler], Idempotency]] = {
             "sim_token": (SimHandler, Idempotency.TOKEN),
             "sim_name": (NameHandler, Idempotency.NAME),
             "sim_search": (SearchHandler, Idempotency.SEARCH),
+            "sim_push": (PushingHandler, Idempotency.TOKEN),
+            "sim_array": (ManyHandler, Idempotency.TOKEN),
             "sim_rough": (RoughHandler, Idempotency.TOKEN),
         }
         yield TaskType("sim_function", Shape.FUNCTION, FunctionStandIn, config=SimFunctionConfig)
         for name, (handler, idempotency) in handlers.items():
             yield TaskType(
                 name,
-                Shape.JOB,
+                Shape.ARRAY if handler is ManyHandler else Shape.JOB,
                 handler,
                 config=SimConfig,
                 idempotency=idempotency,
-                settling_delay_s=SETTLING_S[name],
+                settling_delay_s=self._settling_s[name],
                 poll=PollPolicy(first_s=0.5, batch_max=5),
+                items_min=2,
+                items_max=8,
             )
 
     @hookimpl

@@ -42,6 +42,7 @@ class SimProcess:
         name: Its owner name in leases.
         time: The world's.
         fuse: At which boundary it is killed; 0: at none.
+        stall: At which boundary it stands still, and for how long.
         ended: Told when it is gone, and why.
         note: For the trace.
         is_dead: Whether the process of that name is known to be gone.
@@ -58,6 +59,7 @@ class SimProcess:
         name: str,
         time: VirtualTime,
         fuse: int,
+        stall: tuple[int, float],
         ended: Callable[[SimProcess, str], None],
         note: Callable[[str, str], None],
         is_dead: Callable[[str], bool],
@@ -69,6 +71,7 @@ class SimProcess:
         self.frozen_until_s = 0.0
         self._time = time
         self._fuse = fuse
+        self._stall_at, self._stall_s = stall
         self._ended, self._note, self._is_dead = ended, note, is_dead
         self._next_turn_s = math.inf
         self._sleeps_until_s = math.inf
@@ -103,6 +106,12 @@ class SimProcess:
     def boundary(self, name: str) -> None:
         """A moment at which a kill makes a difference."""
         self.awake()
+        self._stall_at -= 1
+        if not self._stall_at:
+            self._note("fault", f"{self.name} stands still for {self._stall_s:.1f} s: {name}")
+            self.freeze(self._time.now_s + self._stall_s)
+            self._time.pass_by(self._stall_s)
+            self.awake()
         if self._fuse:
             self._fuse -= 1
             if not self._fuse:

@@ -13,4 +13,9 @@ from hardpoint.registry import Registry
 @functools.cache
 def registry() -> Registry:
     """Only what is needed here, whatever else is installed."""
-    return Registry((), {"python": python_plugin, "simulation": SimPlugin()})
+    return registry_with(SimPlugin())
+
+
+def registry_with(plugin: SimPlugin) -> Registry:
+    """The same with another declaration."""
+    return Registry((), {"python": python_plugin, "simulation": plugin})

@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.simulation.faults import Faults
 from tests.simulation.sim_network import HungUpError
+from tests.simulation.sim_stream import LeftOpenError
 from tests.simulation.virtual_time import VirtualTime
 
 from hardpoint.executor.engine import steps
@@ -69,7 +70,20 @@ class SimSteps:
         return step
 
     def stream(self, name: str, call: Callable[[], None], then: Then) -> None:
-        raise NotImplementedError("no simulated service pushes yet")
+        self._boundary("open stream")
+        self._time.after(self._dice.random() * self._faults.step_most_s, lambda: self._stream(call, then))
+
+    def _stream(self, call: Callable[[], None], then: Then) -> None:
+        if self.dead:
+            return
+        try:
+            answer = guarded(call)
+        except LeftOpenError as left:
+            left.stream.when_ended(lambda: self.post(lambda: then(Answer())))
+        except HungUpError:
+            return
+        else:
+            self.post(lambda: then(answer))
 
     def post(self, action: Callable[[], None]) -> None:
         if not self.dead:

@@ -212,7 +212,15 @@ def _codes(world: World) -> set[str]:
         found.add("QueueTimeoutExpired")
     if plan.may_take_too_long:
         # Of an attempt that would start too late, it is the error before that ends the node.
-        found |= {"DeadlineExpired", "ValueError", "WorkerDied", "Preempted", "JobAbsent", "Throttled", "ThrottledError"}
+        found |= {
+            "DeadlineExpired",
+            "ValueError",
+            "WorkerDied",
+            "Preempted",
+            "JobAbsent",
+            "Throttled",
+            "ThrottledError",
+        }
     if plan.is_tight and not faults.are_none:
         # What faults make slow runs out of time, and leaves fewer attempts for planned errors.
         found |= {"TimeoutExpired", "ValueError"}

@@ -23,6 +23,7 @@ from tests.simulation.sim_process import SimProcess
 from tests.simulation.sim_registry import registry
 from tests.simulation.sim_service import SimService
 from tests.simulation.sim_steps import SimSteps
+from tests.simulation.violation import require
 from tests.simulation.virtual_time import EPOCH_S, Machine, VirtualTime
 
 from hardpoint.core.flatten import flatten
@@ -79,7 +80,7 @@ class World:
             one_engine=faults.engines.count == 1,
             punctual=faults.hold_nobody_up,
         )
-        self.service = SimService(self.time, network_dice, self._length, self.audit.made)
+        self.service = SimService(self.time, network_dice, self._length, self._units, self.audit.made)
         remembers = bool(faults.disk.power_cuts)
         self.keeper: Keeper = (
             SqlKeeper(remembers=remembers) if faults.sql else MemoryKeeper(remembers=remembers)
@@ -155,8 +156,9 @@ class World:
         engines = self.faults.engines
         number = len(self.processes)
         fuse = engines.fuses[number] if number < len(engines.fuses) else 0
+        stall = engines.stalls[number] if number < len(engines.stalls) else (0, 0.0)
         name = f"engine-{machine}-{number + 1}"
-        process = SimProcess(name, self.time, fuse, self._process_ended, self.note, self._is_dead)
+        process = SimProcess(name, self.time, fuse, stall, self._process_ended, self.note, self._is_dead)
         self.processes.append(process)
         self._equip(process, self.machines[machine])
         self.note("engine", f"{name} starts")
@@ -201,13 +203,16 @@ class World:
         inner = self.keeper.open()
         boundary, awake = process.boundary, process.awake
         process.journal = SimJournal(
-            inner, time, dice, faults.disk, boundary, committed, self._taken, awake, self.note
+            inner, time, dice, faults.disk, boundary, committed, self._forgetting, awake, self.note
         )
 
-    def _taken(self, commands: list[Command]) -> None:
+    def _forgetting(self, commands: Sequence[str]) -> None:
         for command in commands:
-            self.note("engine", f"{command.name} of {command.execution} is taken from the inbox")
-            self.audit.books[command.execution].take_abort()
+            self.note("engine", f"command {command} is forgotten")
+            require(
+                self.audit.books[FIRST].state.phase is not RunPhase.RUNNING,
+                f"command {command} is forgotten before it was obeyed",
+            )
 
     def _process_ended(self, process: SimProcess, why: str) -> None:
         self.note("engine", f"{process.name} is gone: {why}")
@@ -231,6 +236,9 @@ class World:
         if self.plan.is_broken_unit(node, repaired=self.repaired):
             end = End.USER
         return end, SLOW_S if end is End.SLOW else task.duration_s
+
+    def _units(self, execution: str, node: str) -> list[str]:
+        return self.audit.books[execution].units(node) if "#" in node else []
 
     def _may_lose(self, execution: str, node: str) -> bool:
         self._losses[execution, node] += 1

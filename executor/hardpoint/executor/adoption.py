@@ -93,7 +93,6 @@ class Adoption:
 
     def _rounds(self) -> None:
         while self._engine.alive and not self._over:
-            self._stir.clear()
             try:
                 self.look()
             except JournalUnreachableError as error:
@@ -108,6 +107,7 @@ class Adoption:
             else:
                 self._away = False
             self._stir.wait(LOOK_EVERY_S)
+            self._stir.clear()
 
     def look(self) -> None:
         """Claim what there is room for, and have it read."""
@@ -154,7 +154,8 @@ class Adoption:
             self._leave_alone(row, error)
             return False
         if claimed is None:
-            return False  # another executor was quicker
+            self._stir.set()  # another executor was quicker; what comes next is for who looks again at once
+            return False
         self._loading[row.execution] = claimed.fence
         self._readers.submit(self._load, claimed)
         return True

@@ -44,8 +44,8 @@ class Notes:
         """Jobs that the service says it does not know, and since when."""
         self.doubts: dict[str, ErrorInfo] = {}
         """Why a create failed that may have made a job all the same."""
-        self.cancelling: set[str] = set()
-        """Attempts whose job is asked to end, again and again."""
+        self.cancelling: dict[str, float] = {}
+        """Attempts whose job is asked to end, again and again, and since when."""
         self.collecting: set[str] = set()
         """Attempts whose outputs are being read."""
 

@@ -61,7 +61,7 @@ class JobEnd:
                 self._absent(run, node, now)
             case Phase.SUCCEEDED if status.outputs is not None:
                 self._brought(run, node, status.outputs)
-            case Phase.FAILED | Phase.CANCELLED if node.cancel is not None:
+            case Phase.FAILED | Phase.CANCELLED if node.cancel is not None and not _lost(run, status):
                 self.confirm_cancelled(run, node)
             case Phase.FAILED:
                 self._journal_phase(run, node, status, now)
@@ -80,10 +80,13 @@ class JobEnd:
 
     def _absent(self, run: Run, node: NodeRun, now: float) -> None:
         # Not from the attempt's start: a create that was repeated for long may just have made the job.
-        since = self._attempts.notes(run).absent_since.setdefault(node.id, now)
+        notes = self._attempts.notes(run)
+        since = notes.absent_since.setdefault(node.id, now)
         if now < since + self._attempts.task_type(run, node).settling_delay_s:
             return
-        if node.cancel is not None:
+        # Gone before its end was asked for: then it is no timeout, but the platform's loss.
+        ended_it = run.state.phase is not RunPhase.RUNNING or since >= notes.cancelling.get(node.id, now)
+        if node.cancel is not None and ended_it:
             self.confirm_cancelled(run, node)
             return
         name = node.job.id if node.job else ""
@@ -151,7 +154,7 @@ class JobEnd:
     def _over(self, run: Run, node: NodeRun) -> None:
         notes = self._attempts.notes(run)
         notes.doubts.pop(node.id, None)
-        notes.cancelling.discard(node.id)
+        notes.cancelling.pop(node.id, None)
         if node.job is not None:
             self._watch.forget(run, node)
         self._attempts.give_back(run, node)
@@ -160,7 +163,7 @@ class JobEnd:
         """Ask for the end of a job, again and again, until the service confirms that it has ended."""
         cancelling = self._attempts.notes(run).cancelling
         if node.id not in cancelling and node.phase is not Phase.SUCCEEDED:
-            cancelling.add(node.id)
+            cancelling[node.id] = self._desk.clock.now()
             self._cancel(run, node, job, tries=1)
 
     def _cancel(self, run: Run, node: NodeRun, job: JobRef, tries: int) -> None:
@@ -200,6 +203,11 @@ class JobEnd:
                 self._desk.fail(run, node, timeout_error(node, spec))
 
         self._sweep.before_end(run, node, end)
+
+
+def _lost(run: Run, status: Status) -> bool:
+    """Whether another attempt should follow, because the platform ended the job and not its timeout."""
+    return run.state.phase is RunPhase.RUNNING and status.error is not None and may_pass(status.error)
 
 
 def cancelled_elsewhere(run: Run, node: NodeRun) -> ErrorInfo:

@@ -1,0 +1,161 @@
+"""The simulation finds what it is there for: each known mistake is made on purpose, and some seed tells."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from tests.simulation import world
+from tests.simulation.sim_plugin import SETTLING_S, SimPlugin
+from tests.simulation.sim_registry import registry_with
+from tests.simulation.simulate import simulate
+
+from hardpoint.executor.engine import cache_lookup, desk
+from hardpoint.executor.engine.cache import cache_key
+from hardpoint.executor.engine.desk import Desk
+from hardpoint.executor.engine.job_end import JobEnd
+from hardpoint.executor.engine.job_lane import JobLane
+from hardpoint.executor.engine.limits import Limits
+from hardpoint.executor.engine.loop import Engine
+from hardpoint.executor.engine.node_run import NodeRun
+from hardpoint.executor.engine.run import Run
+from hardpoint.executor.engine.throttle import Throttle
+from hardpoint.executor.engine.upkeep import Upkeep
+from hardpoint.executor.journal.events import Budget
+from hardpoint.executor.journal.memory import MemoryJournal
+from hardpoint.executor.journal.protocol import Append
+from hardpoint.plugin_api import CreateRequest, ErrorInfo, ErrorKind, TaskSpec
+
+MOST_SEEDS = 600
+Patch = pytest.MonkeyPatch
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def token_by_adoption(patch: Patch) -> None:
+    honest = Run.request
+
+    def request(self: Run, node: NodeRun, outputs_uri: str) -> CreateRequest:
+        made = honest(self, node, outputs_uri)
+        return msgspec.structs.replace(made, token=f"{made.token}-{self.state.generation}")
+
+    patch.setattr(Run, "request", request)
+
+
+def act_before_commit(patch: Patch) -> None:
+    patch.setattr(Desk, "after_commit", lambda self, action, run=None: action())
+
+
+def lease_margin_ignored(patch: Patch) -> None:
+    patch.setattr(Upkeep, "owns_safely", lambda self: True)
+
+
+def absence_believed_too_early(patch: Patch) -> None:
+    hasty = registry_with(SimPlugin(dict.fromkeys(SETTLING_S, 0.0)))
+    patch.setattr(world, "registry", lambda: hasty)
+
+
+def nothing_given_back(patch: Patch) -> None:
+    patch.setattr(Throttle, "release", lambda self, holder: ())
+
+
+def pools_without_bottom(patch: Patch) -> None:
+    patch.setattr(Throttle, "capacity", lambda self, pool: None)
+
+
+def throttling_paid_by_the_author(patch: Patch) -> None:
+    patch.setattr(desk, "budget_of", lambda error: Budget.USER)
+
+
+def fence_ignored(patch: Patch) -> None:
+    honest = MemoryJournal.commit
+
+    def commit(self: MemoryJournal, appends: Sequence[Append], *, durable: bool) -> None:
+        for each in appends:
+            row, events = self.row(each.execution), self.read(each.execution)
+            if row.fence != each.fence:
+                each = msgspec.structs.replace(each, fence=row.fence, first_seq=len(events) + 1)
+            honest(self, [each], durable=durable)
+
+    patch.setattr(MemoryJournal, "commit", commit)
+
+
+def state_without_event(patch: Patch) -> None:
+    honest = JobLane.start
+
+    def start(self: JobLane, run: Run, node: NodeRun) -> None:
+        node.reason = "waits for its turn"
+        honest(self, run, node)
+
+    patch.setattr(JobLane, "start", start)
+
+
+def cache_key_without_inputs(patch: Patch) -> None:
+    def forgetful(spec: TaskSpec, inputs: dict[str, Any], project: str, domain: str) -> str:
+        return cache_key(spec, {}, project, domain)
+
+    patch.setattr(cache_lookup, "cache_key", forgetful)
+
+
+def cancels_forgotten(patch: Patch) -> None:
+    patch.setattr(JobEnd, "cancel", lambda self, run, node, job: None)
+
+
+def retries_without_end(patch: Patch) -> None:
+    patch.setattr(desk, "next_attempt_in_s", lambda *_, **__: 1.0)
+
+
+def timeouts_forgotten(patch: Patch) -> None:
+    patch.setattr(Limits, "runtime", lambda self, run, node: None)
+
+
+def aborts_forgotten(patch: Patch) -> None:
+    patch.setattr(Engine, "abort", lambda self, run_id, reason: None)
+
+
+def unknown_outcomes_retried_as_new(patch: Patch) -> None:
+    """A lost reply is taken for a refusal: the attempt ends, and the next one starts another job."""
+
+    def is_lost(error: ErrorInfo) -> bool:
+        return error.kind is ErrorKind.THROTTLED
+
+    patch.setattr("hardpoint.executor.engine.job_create.may_pass", is_lost)
+    patch.setattr(
+        "hardpoint.executor.engine.job_create.JobCreate._unsettled",
+        lambda self, run, node, error: self._end.failed(run, node, error),
+    )
+
+
+MISTAKES: list[tuple[Callable[[Patch], None], str]] = [
+    (token_by_adoption, r"made for attempt|for one token"),
+    (act_before_commit, r"before the journal says so|made for attempt"),
+    (lease_margin_ignored, r"which engine-\d-\d+ owns"),
+    (absence_believed_too_early, r"left running|for one token|made for attempt|jobs hold"),
+    (nothing_given_back, r"not over after"),
+    (pools_without_bottom, r"jobs hold \d+ units"),
+    (throttling_paid_by_the_author, r"uses the budget of user"),
+    (fence_ignored, r"follows event|the engine stopped|not the journal's"),
+    (state_without_event, r"the owner's state is not the journal's"),
+    (cache_key_without_inputs, r"returns .* a run without faults"),
+    (cancels_forgotten, r"not over after|left running"),
+    (retries_without_end, r"user errors with a budget|another attempt after"),
+    (timeouts_forgotten, r"after its timeout nobody has cancelled it"),
+    (aborts_forgotten, r"is forgotten before it was obeyed"),
+    (unknown_outcomes_retried_as_new, r"left running|made for attempt|ended as FAILED"),
+]
+
+
+@pytest.mark.parametrize(("mistake", "told"), MISTAKES, ids=[mistake.__name__ for mistake, _ in MISTAKES])
+def test_some_seed_tells(mistake: Callable[[Patch], None], told: str, monkeypatch: Patch) -> None:
+    mistake(monkeypatch)
+    problems = (simulate(seed).problem for seed in range(MOST_SEEDS))
+    assert next((problem for problem in problems if re.search(told, problem)), "nothing found")
