@@ -26,16 +26,16 @@ def prove(name: str, out: Path, *, shard: int, kills: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("shard", [70, 71], ids=["sqlite", "postgresql"])
 def test_functions_and_arrays_outlive_their_executors(shard: int, tmp_path: Path) -> None:
-    found = prove("engine_kills", tmp_path / "found.json", shard=shard, kills=7)
-    assert found["kills"] == 7
+    found = prove("engine_kills", tmp_path / "found.json", shard=shard, kills=5)
+    assert found["kills"] == 5
 
 
 @pytest.mark.parametrize(
     "shard", [80, 83, 84, 87], ids=["token-sqlite", "name-postgresql", "search-sqlite", "array-postgresql"]
 )
 def test_jobs_are_created_once_whoever_is_killed(shard: int, tmp_path: Path) -> None:
-    found = prove("job_kills", tmp_path / "found.json", shard=shard, kills=4)
-    assert (found["kills"], found["jobs"]) == (4, 96)
+    found = prove("job_kills", tmp_path / "found.json", shard=shard, kills=5)
+    assert (found["kills"], found["jobs"]) == (5, 112)
     assert found["faults"] >= 1
 
 

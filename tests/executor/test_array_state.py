@@ -158,14 +158,21 @@ def test_cached_items_need_no_attempt() -> None:
 
 def test_a_resumed_array_keeps_what_succeeded() -> None:
     ended = Ended(5.0, RunPhase.FAILED)
-    state, possible = after(
-        opened(3), started(0), succeeded(0), started(1), failed(1), ended, Resumed(6.0)
-    )
+    state, possible = after(opened(3), started(0), succeeded(0), started(1), failed(1), ended, Resumed(6.0))
     assert possible == [Feed("squares")]
     assert letters(state) == "SQQ"
     unit = array_in(state).next_unit()
     assert unit is not None
     assert (unit.id, unit.attempt, unit.user_failures) == ("squares[1]", 1, 0)
+
+
+def test_an_item_that_never_started_and_is_resumed_counts_on() -> None:
+    never = AttemptFailed(2.0, "squares[0]", 0, ERROR, Budget.USER)
+    ended = Ended(5.0, RunPhase.FAILED)
+    state, _ = after(opened(1), never, ended, Resumed(6.0), started(0), failed(0), ended, Resumed(7.0))
+    unit = array_in(state).next_unit()
+    assert unit is not None
+    assert unit.attempt == 1
 
 
 def test_what_is_possible_after_an_adoption() -> None:

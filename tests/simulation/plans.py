@@ -152,6 +152,12 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
         return any(self.task_of(node.id).has_tight_timeout for node in self.nodes) or self.may_wait_too_long
 
     @property
+    def may_be_lost_too_long(self) -> bool:
+        """Whether an attempt may run out of time before it is noticed that the platform lost it."""
+        tasks = [self.task_of(node.id) for node in self.nodes]
+        return any(task.has_tight_timeout and End.LOST in task.script for task in tasks)
+
+    @property
     def may_take_too_long(self) -> bool:
         """Whether a node may be failed because its attempts and waits took too long together."""
         limits_s = [self.task_of(node.id).deadline_s for node in self.nodes]

@@ -97,8 +97,8 @@ class SimSteps:
         if self.dead or self._is_frozen(step):
             return
         step.began = self._time.now_s
-        hangs = self._faults.hang and self._dice.random() < self._faults.hang
-        if not hangs:
+        may_hang = self._faults.hang and self._time.now_s < self._faults.weather.until_s
+        if not may_hang or self._dice.random() >= self._faults.hang:
             self._run(step, 0.0)
             return
         hang_s = self._dice.uniform(HANG_LEAST_S, HANG_MOST_S)

@@ -221,7 +221,7 @@ def _codes(world: World) -> set[str]:
             "Throttled",
             "ThrottledError",
         }
-    if plan.is_tight and not faults.are_none:
+    if plan.is_tight and (plan.may_be_lost_too_long or not faults.are_none):
         # What faults make slow runs out of time, and leaves fewer attempts for planned errors.
         found |= {"TimeoutExpired", "ValueError"}
     if faults.roughness:

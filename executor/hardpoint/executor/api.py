@@ -36,12 +36,7 @@ from hardpoint.executor.execution import Execution, outputs_decoder
 from hardpoint.executor.home import home_path, journal_url, make_home
 from hardpoint.executor.journal.events import RunPhase, Submitted
 from hardpoint.executor.journal.opening import open_journal
-from hardpoint.executor.journal.protocol import (
-    LEASE_S,
-    Command,
-    Journal,
-    JournalDamagedError,
-)
+from hardpoint.executor.journal.protocol import LEASE_S, Command, Journal, JournalDamagedError
 from hardpoint.executor.loading import RunLoader
 from hardpoint.executor.owner import claim, owner_name, undriven
 from hardpoint.executor.pool.pool import WorkerPool
@@ -54,6 +49,8 @@ logger = logging.getLogger("hardpoint.executor")
 
 DEFAULT_PROJECT = "default"
 DEFAULT_DOMAIN = "development"
+SWEEP_GRACE_S = 10.0
+"""How long `close` waits for the end of jobs that are nobody's."""
 RECENT = 1_000
 """Runs that `recover` looks at for observers that were told too little."""
 
@@ -337,10 +334,13 @@ class Executor:
         """
         self._stop_adopting()
         self._engine.post(self._engine.begin_drain)
+        self._wait_while_busy(grace_s)
+        self._shut_down()
+
+    def _wait_while_busy(self, grace_s: float) -> None:
         deadline = self.clock.monotonic() + grace_s
         while self._engine.alive and self._engine.busy and self.clock.monotonic() < deadline:
             time.sleep(0.02)
-        self._shut_down()
 
     def close(self) -> None:
         """Wait for all runs of this executor, then let go of everything."""
@@ -351,6 +351,7 @@ class Executor:
                     run.future.result()
                 except Exception:  # noqa: S112 - whoever holds the handle is told
                     continue
+        self._wait_while_busy(SWEEP_GRACE_S)
         self._shut_down()
 
     def _stop_adopting(self) -> None:

@@ -176,7 +176,8 @@ class ArrayRun:
             self.logs[index] = unit.log
         if unit.artifacts:
             self.artifacts[index] = unit.artifacts
-        if unit.attempt != 1:
+        # One attempt goes without saying, unless an earlier life of the run left another number.
+        if unit.attempt != 1 or index in self.tried:
             self.tried[index] = unit.attempt
         del self.live[index]
 

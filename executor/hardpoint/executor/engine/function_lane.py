@@ -102,6 +102,11 @@ class FunctionLane:
     def abandon(self, run: Run) -> None:
         """Kill what runs of a run that is another engine's now."""
         tickets = [ticket for ticket, (owner, _, _) in self._calls.items() if owner is run]
+        for ticket in tickets:
+            # Some were never handed over, so nobody would answer for them: should the run come back to this
+            # engine, its nodes would count as being with the pool for ever.
+            _, node, _ = self._calls.pop(ticket)
+            self._by_node.pop((run.id, node.id), None)
         self._pool.cancel(tickets, CANCELLED)
 
     def _call(self, run: Run, node: NodeRun, inputs: dict[str, Wire], now: float) -> FunctionCall:

@@ -204,6 +204,7 @@ class Engine:
         try:
             while not self.stopped:
                 self.turn()
+            self._steps.close()
         except HardpointError as error:
             self._give_up(error)
         except Exception as error:

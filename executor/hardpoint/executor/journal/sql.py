@@ -215,12 +215,7 @@ class SqlJournal:
     def abandoned(self, now: float, limit: int, *, dead: Sequence[str] = ()) -> list[ExecutionRow]:
         """See `Journal.abandoned`."""
         free = sa.or_(executions.c.owner.in_(["", *dead]), executions.c.lease_until <= now)
-        query = (
-            sa.select(executions)
-            .where(unfinished, free)
-            .order_by(executions.c.submitted_at)
-            .limit(limit)
-        )
+        query = sa.select(executions).where(unfinished, free).order_by(executions.c.submitted_at).limit(limit)
         return [_to_row(found) for found in self._all(query)]
 
     def workflow(self, digest: str) -> bytes:
