@@ -75,7 +75,6 @@ if __name__ == "__main__":
             print(json.dumps(runs))
         else:
             executor.adopt_abandoned()
-            print("up", flush=True)
             threading.Event().wait()
 """
 

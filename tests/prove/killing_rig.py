@@ -64,14 +64,14 @@ class Store:
         }
         self.journal: Journal = open_journal(folder / "home", self.url)
 
-    def python(self, *words: str) -> subprocess.Popen[str]:
+    def python(self, *words: str, out: int = subprocess.PIPE) -> subprocess.Popen[str]:
         """Start Python in the folder."""
         with (self.folder / "stderr").open("a") as errors:
             return subprocess.Popen(
                 [sys.executable, *words],
                 cwd=self.folder,
                 env=self.environ,
-                stdout=subprocess.PIPE,
+                stdout=out,
                 stderr=errors,
                 text=True,
             )
@@ -114,7 +114,7 @@ class Fleet:
     Args:
         store: What they share.
         size: How many.
-        command: What Python runs; it prints a line when it is ready.
+        command: What Python runs.
     """
 
     def __init__(self, store: Store, size: int, command: Sequence[str]) -> None:
@@ -125,11 +125,7 @@ class Fleet:
             self._start()
 
     def _start(self) -> None:
-        process = self._store.python(*self._command)
-        assert process.stdout is not None
-        process.stdout.readline()
-        # Nobody reads what follows; a full pipe would stop it.
-        process.stdout.close()
+        process = self._store.python(*self._command, out=subprocess.DEVNULL)
         self._processes[process.pid] = process
 
     def kill_owner_of(self, row: ExecutionRow, see: Callable[[list[str]], None]) -> bool:
@@ -249,7 +245,7 @@ def kill_again_and_again(
     killed = 0
     while killed < kills and (rows := store.unfinished()):
         wanted = progress() + dice.randint(0, 8)
-        deadline = time.monotonic() + dice.random()
+        deadline = time.monotonic() + dice.random() * 0.6
         while progress() < wanted and time.monotonic() < deadline:
             time.sleep(LOOK_EVERY_S)
         time.sleep(dice.random() * 0.05)

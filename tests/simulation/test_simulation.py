@@ -28,6 +28,7 @@ from hardpoint.executor.admission import check_tasks
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = 1000
+KINDS = ("array", "function", "name", "push", "rough", "search", "token")
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +80,7 @@ def test_seeds_are_of_all_kinds() -> None:
     assert sum(faults.sql for faults in all_faults) > 5
     assert sum(bool(faults.disk.power_cuts) for faults in all_faults) > 20
     types = {task.type for plan, _ in drawn for task in plan.tasks.values()}
-    assert types == {"python", "sim_function", "sim_token", "sim_name", "sim_search", "sim_rough"}
+    assert types == {"python", *(f"sim_{kind}" for kind in KINDS)}
     arrays = [node.array for plan, _ in drawn for node in plan.nodes if node.array is not None]
     assert {array.size for array in arrays} >= {0, 1, 2, 8, 30}
     assert any(array.concurrency for array in arrays) and any(array.broken for array in arrays)

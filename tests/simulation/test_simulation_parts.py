@@ -7,10 +7,6 @@ from typing import Any
 
 import pytest
 from hypothesis import strategies as st
-
-from hardpoint.executor.journal.events import AbortRequested, Adopted, RunPhase
-from hardpoint.executor.journal.protocol import Append, ExecutionRow, JournalDamagedError, JournalUnreachableError
-from hardpoint.plugin_api import CreateRequest, Interface, Phase, Resources, TaskSpec, ThrottledError, TransientError
 from tests.simulation.faults import Disk
 from tests.simulation.keepers import MemoryKeeper, SqlKeeper
 from tests.simulation.plans import End
@@ -20,6 +16,23 @@ from tests.simulation.sim_network import HungUpError, SimNetwork, Weather
 from tests.simulation.sim_service import Job, NameTakenError, SimService
 from tests.simulation.sim_stream import Stream
 from tests.simulation.virtual_time import EPOCH_S, Machine, MachineClock, VirtualTime
+
+from hardpoint.executor.journal.events import AbortRequested, Adopted, RunPhase
+from hardpoint.executor.journal.protocol import (
+    Append,
+    ExecutionRow,
+    JournalDamagedError,
+    JournalUnreachableError,
+)
+from hardpoint.plugin_api import (
+    CreateRequest,
+    Interface,
+    Phase,
+    Resources,
+    TaskSpec,
+    ThrottledError,
+    TransientError,
+)
 
 EVER = 1e9
 SPEC = TaskSpec("f.py:t", "sim_token", "v1", Interface(), {"salt": 1, "pool": "sim:two", "units": 2})
@@ -57,8 +70,14 @@ class Town:
 
 
 def test_what_is_due_while_somebody_waits_happens_meanwhile() -> None:
-    time, done = VirtualTime(), []
-    time.after(1.0, lambda: (time.pass_by(5.0), done.append(("waited", time.now_s))))
+    time = VirtualTime()
+    done: list[tuple[str, float]] = []
+
+    def wait() -> None:
+        time.pass_by(5.0)
+        done.append(("waited", time.now_s))
+
+    time.after(1.0, wait)
     time.after(2.0, lambda: done.append(("meanwhile", time.now_s)))
     time.after(9.0, lambda: done.append(("later", time.now_s)))
     while time.step():
@@ -112,7 +131,11 @@ def test_the_service_keeps_its_own_promises() -> None:
         town.service.create_named(request("t"), [{}], 0.0)
     lagging = town.service.create(request("s"), [{}], 4.0)
     assert town.service.listed("s") == []
-    assert (first.phase(0.0), first.phase(3.0), first.phase(7.0)) == (Phase.QUEUED, Phase.RUNNING, Phase.SUCCEEDED)
+    assert (first.phase(0.0), first.phase(3.0), first.phase(7.0)) == (
+        Phase.QUEUED,
+        Phase.RUNNING,
+        Phase.SUCCEEDED,
+    )
     assert town.service.units_held("sim:two") == 4
     town.service.cancel(first.id)
     town.wait(4.5)
@@ -124,7 +147,9 @@ def test_the_service_keeps_its_own_promises() -> None:
 def test_items_of_one_job_end_each_for_itself() -> None:
     town = Town()
     job = town.service.create(request("t"), [{}, {}, {}], 0.0)
-    for item, (end, ends_s) in zip(job.items, [(End.DONE, 2.0), (End.USER, 3.0), (End.DONE, 9.0)], strict=True):
+    for item, (end, ends_s) in zip(
+        job.items, [(End.DONE, 2.0), (End.USER, 3.0), (End.DONE, 9.0)], strict=True
+    ):
         item.end, item.ends_s = end, ends_s
     assert [job.letters(now_s) for now_s in (1.5, 2.5, 3.5, 9.5)] == ["RRR", "SRR", "SFR", "SFS"]
     job.cancelled_s = 5.0
@@ -135,7 +160,9 @@ def test_a_stream_tells_what_becomes_of_jobs_until_it_is_cut_off() -> None:
     town, told = Town(), []
     ended: list[bool] = []
     calm = Weather()
-    stream = Stream(town.service, town.time, town.dice, calm, lambda job: True, lambda job: told.append(job.id))
+    stream = Stream(
+        town.service, town.time, town.dice, calm, lambda job: True, lambda job: told.append(job.id)
+    )
     stream.when_ended(lambda: ended.append(True))
     town.create()
     town.wait(7.0)
