@@ -588,6 +588,13 @@ def test_an_executor_goes_on_when_its_database_is_back(tmp_path: Path, start: Ca
     assert Counter(store.marks()) == dict.fromkeys("012345", 2)
 
 
+def test_closing_waits_also_for_what_was_only_just_submitted() -> None:
+    for _ in range(5):
+        with Executor(journal="memory", workers=1) as executor:
+            execution = executor.submit(short, number=1)
+        assert execution.outcome().phase is RunPhase.SUCCEEDED
+
+
 def test_an_executor_takes_up_runs_only_once_at_a_time(tmp_path: Path) -> None:
     with Executor(tmp_path) as executor:
         executor.adopt_abandoned()

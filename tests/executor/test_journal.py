@@ -23,7 +23,6 @@ from hardpoint.executor.journal.protocol import (
     LEASE_S,
     Append,
     CachedOutputs,
-    Command,
     ExecutionExistsError,
     ExecutionNotFoundError,
     ExecutionRow,
@@ -229,16 +228,6 @@ def test_summaries_are_listed_newest_first(journal: Journal) -> None:
     assert [each.execution for each in journal.rows()] == ["e2", "e1", "e0"]
     assert journal.rows(phases=[RunPhase.FAILED]) == []
     assert len(journal.rows(limit=2)) == 2
-
-
-def test_commands_are_taken_once(journal: Journal) -> None:
-    journal.create(row(), b"{}", [SUBMITTED])
-    command = Command("c1", "e1", "abort", {"reason": "enough"})
-    journal.send(command)
-    journal.send(command)
-    assert journal.take(["other"]) == []
-    assert journal.take(["e1"]) == [command]
-    assert journal.take(["e1"]) == []
 
 
 def test_cached_outputs_are_kept_with_the_events(journal: Journal) -> None:

@@ -1,4 +1,4 @@
-"""Several processes at once: each lease, each command goes to one; no stale engine gets a word in."""
+"""Several processes at once: each lease goes to one; no stale engine gets a word in."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journal_racers import RACERS, claim_all, create_own, make_runs, race_track, seize_and_write, take_all
+from journal_racers import RACERS, claim_all, create_own, make_runs, race_track, seize_and_write
 
 from hardpoint.executor.journal.events import AttemptStarted
 from hardpoint.executor.journal.opening import open_journal
-from hardpoint.executor.journal.protocol import Command, Journal
+from hardpoint.executor.journal.protocol import Journal
 
 Run = Callable[..., list[Any]]
 
@@ -60,15 +60,6 @@ def test_each_lease_goes_to_one(race: Run, journal: Journal) -> None:
     owners = {row.execution: row.owner for row in journal.rows()}
     for number, claims in enumerate(won):
         assert {owners[execution] for execution, _ in claims} <= {f"engine{number}"}
-
-
-def test_each_command_is_handed_out_once(race: Run, journal: Journal) -> None:
-    make_runs(journal, ["e1"])
-    ids = [f"c{number:02}" for number in range(30)]
-    for each in ids:
-        journal.send(Command(each, "e1", "abort"))
-    taken = race(take_all, [(["e1"],)] * RACERS)
-    assert sorted(each for commands in taken for each in commands) == ids
 
 
 def test_nothing_is_written_under_a_stale_lease(race: Run, journal: Journal) -> None:

@@ -62,17 +62,6 @@ def claim_all(home: Path, url: str, me: str, names: list[str]) -> list[tuple[str
     return [(row.execution, row.fence) for row in claims if row is not None]
 
 
-def take_all(home: Path, url: str, names: list[str]) -> list[str]:
-    """Take commands until there are none; return their ids."""
-    journal = opened(home, url)
-    _start.wait(PATIENCE_S)
-    taken = []
-    while commands := journal.take(names):
-        taken += [command.id for command in commands]
-    journal.close()
-    return taken
-
-
 def seize_and_write(home: Path, url: str, me: str, seizures: int) -> int:
     """Take the run `e1` from whoever has it and write until somebody else has; return what was confirmed."""
     journal = opened(home, url)

@@ -345,8 +345,8 @@ class Executor:
     def close(self) -> None:
         """Wait for all runs of this executor, then let go of everything."""
         self._stop_adopting()
-        while self._engine.alive and self._engine.runs and not self._closed:
-            for run in list(self._engine.runs.values()):
+        while self._engine.alive and not self._closed and (unfinished := self._thread.unfinished):
+            for run in unfinished:
                 try:
                     run.future.result()
                 except Exception:  # noqa: S112 - whoever holds the handle is told

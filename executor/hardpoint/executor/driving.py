@@ -58,6 +58,11 @@ class EngineThread:
             if self._over:
                 self._abandon(run)
 
+    @property
+    def unfinished(self) -> tuple[Run, ...]:
+        """Runs that were given and have not ended, also those that the engine has not looked at yet."""
+        return tuple(self._given)
+
     def join(self) -> None:
         """Wait until the engine has stopped."""
         self._thread.join()

@@ -174,15 +174,6 @@ class MemoryJournal:
             for id in commands:
                 self._inbox.pop(id, None)
 
-    def take(self, executions: Sequence[str]) -> list[Command]:
-        """See `Journal.take`."""
-        wanted = set(executions)
-        with self._lock:
-            taken = [command for command in self._inbox.values() if command.execution in wanted]
-            for command in taken:
-                del self._inbox[command.id]
-            return taken
-
     def observed(self, observer: str, execution: str) -> int:
         """See `Journal.observed`."""
         return self._observed.get((observer, execution), 0)

@@ -62,7 +62,7 @@ class Append(msgspec.Struct):
 
 
 class Command(msgspec.Struct, frozen=True):
-    """A wish from another process, such as `abort`; taken once, by the run's owner."""
+    """A wish from another process, such as `abort`; obeyed by the run's owner."""
 
     id: str
     execution: str
@@ -211,9 +211,6 @@ class Journal(Protocol):
 
     def forget(self, commands: Sequence[str]) -> None:
         """Remove commands, by id, because what they led to is journaled."""
-
-    def take(self, executions: Sequence[str]) -> list[Command]:
-        """Commands for those runs, oldest first, each handed out once."""
 
     def observed(self, observer: str, execution: str) -> int:
         """The last event of a run that an observer was told; 0 if none."""

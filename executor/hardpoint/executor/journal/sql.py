@@ -299,28 +299,6 @@ class SqlJournal:
             removal = inbox.delete().where(inbox.c.id.in_(list(commands)))
             self._writing(lambda connection: connection.execute(removal))
 
-    def take(self, owned: Sequence[str]) -> list[Command]:
-        """See `Journal.take`."""
-        wanted = set(owned)
-        waiting = self._all(sa.select(inbox.c.id, inbox.c.execution))
-        ids = [each.id for each in waiting if each.execution in wanted]
-        if not ids:
-            return []
-        chosen = inbox.c.id.in_(ids[:500])
-        # Locked: of two that take at once, the second finds the rows gone.
-        query = sa.select(inbox).where(chosen).order_by(inbox.c.sent_at, inbox.c.id).with_for_update()
-        taken: dict[str, Command] = {}
-
-        def work(connection: Connection) -> None:
-            for each in connection.execute(query).all():
-                body = msgspec.json.decode(each.body)
-                # Kept from try to try: it is gone if the first succeeded and only the answer was lost.
-                taken[each.id] = Command(each.id, each.execution, each.name, body)
-            connection.execute(inbox.delete().where(inbox.c.id.in_(list(taken))))
-
-        self._writing(work)
-        return list(taken.values())
-
     def observed(self, observer: str, execution: str) -> int:
         """See `Journal.observed`."""
         query = sa.select(offsets.c.seq).filter_by(observer=observer, execution=execution)
