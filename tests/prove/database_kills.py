@@ -78,7 +78,7 @@ def kill_database(store: Store, kills: int, dice: random.Random, progress: Calla
     assert store.server is not None
     for _ in range(kills):
         wanted = progress() + dice.randint(1, 60)
-        deadline = time.monotonic() + 3.0
+        deadline = time.monotonic() + 1.5
         while progress() < wanted and time.monotonic() < deadline:
             time.sleep(LOOK_EVERY_S)
         store.server.kill9()

@@ -77,7 +77,7 @@ def prove(folder: Path, kind: str, kills: int, dice: random.Random) -> dict[str,
     (folder / "flow.py").write_text(FLOW)
     places = {flow: folder / f"marks-{flow}" for flow in RUNS}
     # So long that every kill meets somebody at work.
-    with Store(folder, kind, MARK_S=str(0.016 * kills)) as store:
+    with Store(folder, kind, MARK_S=str(0.012 * kills)) as store:
         runs = {
             flow: store.queue(flow, place=places[flow], **inputs)
             for flow, inputs in (

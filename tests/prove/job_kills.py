@@ -42,8 +42,8 @@ from hardpoint_jobservice import JobServicePlugin, JobTask
 # Workers import this file too, and they have other arguments: what it needs comes from the environment.
 KIND, URL, WIDTH, LAYERS, SETTLING_S = json.loads(os.environ["JOB_KILLS"])
 ONE = "jobservice" if KIND == "jobservice_array" else KIND
-work = JobTask("work", type=ONE, url=URL, duration_s=0.4)
-item = JobTask("item", type=KIND, url=URL, duration_s=0.4)
+work = JobTask("work", type=ONE, url=URL, duration_s=0.3)
+item = JobTask("item", type=KIND, url=URL, duration_s=0.3)
 
 
 @task

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from tests.simulation.book import Book
@@ -20,6 +21,7 @@ from hardpoint.executor.journal.events import (
     Budget,
     CancelCause,
     CancelRequested,
+    ChunkStarted,
     Ended,
     Event,
     JobCreated,
@@ -75,6 +77,7 @@ class Audit:
             owners: The state that the engine holds of each run it owns.
         """
         self.commits += 1
+        granted: set[str] = set()
         for append in appends:
             book = self.books[append.execution]
             if (append.first_seq, append.events) == book.last_group:
@@ -88,11 +91,24 @@ class Audit:
             for event in append.events:
                 self._check(book, event)
                 book.add((event,))
+                if isinstance(event, AttemptStarted | ChunkStarted):
+                    granted |= book.pools(event.node)
             if self._punctual and append.events:
                 self._in_time(book, append.events[-1].at)
             owner = owners.get(append.execution)
             wrong = difference(owner, book.state) if owner is not None else ""
             require(not wrong, f"{append.execution}: the owner's state is not the journal's: {wrong}")
+        if granted:
+            self._within_capacity(self.books[appends[0].execution].owner, granted)
+
+    def _within_capacity(self, owner: str, granted: set[str]) -> None:
+        """An engine that has just granted some of a pool has not granted more of it than there is."""
+        held: Counter[str] = Counter()
+        for book in self.books.values():
+            if book.owner == owner and not book.state.phase.terminal:
+                held += book.held()
+        over = sorted(pool for pool in granted if held[pool] > POOLS[pool])
+        require(not over, f"{owner}: by the journal its runs hold more than there is of {', '.join(over)}")
 
     def _check(self, book: Book, event: Event) -> None:
         match event:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from hardpoint.core.compiled import CompiledWorkflow
@@ -42,6 +43,7 @@ class Book:
         self.last_seq = 0
         self.resumed = 0
         self.adopted_at = 0.0
+        self.owner = ""
         self.last_group: tuple[int, Sequence[Event]] = (0, ())
         self.add(events)
 
@@ -53,7 +55,7 @@ class Book:
                 case Resumed():
                     self.resumed += 1
                 case Adopted():
-                    self.adopted_at = event.at
+                    self.adopted_at, self.owner = event.at, event.owner
                 case _:
                     pass
         self.last_seq += len(events)
@@ -62,6 +64,23 @@ class Book:
         """The task of a node, item or chunk."""
         node = self.graph.nodes[unit.partition("[")[0].partition("#")[0]]
         return self.compiled.tasks[node.spec_key]
+
+    def pools(self, unit: str) -> set[str]:
+        """The pools of which an attempt, or each item of a chunk, holds something."""
+        found = self.state.find(unit)
+        holder = found.parent if found is not None and found.chunk else found
+        return {claim.pool for claim in holder.claims} if holder is not None else set()
+
+    def held(self) -> Counter[str]:
+        """Units that its attempts in flight hold, by pool; of a chunk, its items do."""
+        found: Counter[str] = Counter()
+        for id in self.state.in_flight:
+            unit = self.state.find(id)
+            if unit is not None and not unit.chunk:
+                claims = unit.parent.claims if unit.in_chunk and unit.parent is not None else unit.claims
+                for claim in claims:
+                    found[claim.pool] += claim.units
+        return found
 
     def units(self, chunk: str) -> list[str]:
         """The items of a chunk; none for anything else."""

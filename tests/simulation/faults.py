@@ -52,6 +52,7 @@ class Engines(msgspec.Struct, frozen=True):
         known_dead: Whether a new one knows at once that the old one is dead; else the lease must lapse.
         stops: When one is stopped gently.
         pauses: When, and for how long, one stands still with everything it started, then goes on.
+        cut_off: When the first machine alone cannot reach the journal.
         jumps: When a machine's wall clock jumps, and by how many seconds.
         skew_s: How far the machines' clocks may be off at first.
     """
@@ -65,6 +66,7 @@ class Engines(msgspec.Struct, frozen=True):
     known_dead: bool = True
     stops: tuple[float, ...] = ()
     pauses: Windows = ()
+    cut_off: Windows = ()
     jumps: Windows = ()
     skew_s: float = 0.0
 
@@ -113,9 +115,8 @@ class Faults(msgspec.Struct, frozen=True):
     def hold_nobody_up(self) -> bool:
         """Whether engines do at once what is due, by clocks that nobody sets."""
         disk, engines = self.disk, self.engines
-        return not (
-            disk.slow or disk.unreachable or disk.full or engines.pauses or engines.stalls or engines.jumps
-        )
+        is_quick = not (disk.slow or disk.unreachable or disk.full or engines.cut_off)
+        return is_quick and not (engines.pauses or engines.stalls or engines.jumps)
 
     @property
     def are_none(self) -> bool:
@@ -232,6 +233,7 @@ def _engines(draw: _Dice, dice: random.Random, *, two: bool) -> Engines:
         known_dead=draw.chance(0.7),
         stops=draw.times(0.08, 1),
         pauses=draw.windows(0.3 if two else 0.05, STALLS_S),
+        cut_off=draw.windows(0.25, (30.0, 60.0, 200.0)) if two else (),
         jumps=jumps,
         skew_s=draw.some(0.3, lambda: 2.0) if two else 0.0,
     )

@@ -102,7 +102,10 @@ class SqlKeeper:
             self._tear()
 
     def _tear(self) -> None:
-        """Damage the last group of a run, if it is younger than the copy: a durable one cannot be torn."""
+        """Damage the last group of each run that goes on, if it is younger than the copy, so not durable.
+
+        The end of a run is left: its group and its row are one transaction, and it is the group that is torn.
+        """
         if not self._copy.exists():
             return
         safe = _last_seqs(self._copy / "journal.db")
@@ -111,7 +114,8 @@ class SqlKeeper:
                 if last_seq > safe.get(execution, last_seq):
                     connection.execute(
                         "UPDATE groups SET events = substr(events, 1, length(events) / 2) "
-                        "WHERE execution = ? AND last_seq = ?",
+                        "WHERE execution = ? AND last_seq = ? AND execution IN "
+                        "(SELECT execution FROM executions WHERE ended_at IS NULL)",
                         (execution, last_seq),
                     )
         connection.close()

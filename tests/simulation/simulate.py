@@ -142,7 +142,13 @@ def _check_phases(world: World) -> None:
 
 
 def _last_fault_s(faults: Faults) -> float:
-    windows = (*faults.weather.outages, *faults.disk.full, *faults.disk.unreachable, *faults.engines.pauses)
+    windows = (
+        *faults.weather.outages,
+        *faults.disk.full,
+        *faults.disk.unreachable,
+        *faults.engines.pauses,
+        *faults.engines.cut_off,
+    )
     last_s = max([2 * TROUBLE_S, *(until_s for _, until_s in windows)])
     # Leases and waits are kept in wall clock time: where that is set back, they last so much longer.
     return last_s + sum(max(0.0, -seconds) for _, seconds in faults.engines.jumps)

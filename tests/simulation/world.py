@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import msgspec
 from tests.simulation.audit import Audit
 from tests.simulation.book import Book
 from tests.simulation.compiled_plans import compiled
@@ -200,10 +201,13 @@ class World:
         def committed(appends: Sequence[Append], durable: bool) -> None:
             self._committed(process, appends, durable)
 
+        disk = faults.disk
+        if machine is self.machines[0]:
+            disk = msgspec.structs.replace(disk, unreachable=disk.unreachable + faults.engines.cut_off)
         inner = self.keeper.open()
         boundary, awake = process.boundary, process.awake
         process.journal = SimJournal(
-            inner, time, dice, faults.disk, boundary, committed, self._forgetting, awake, self.note
+            inner, time, dice, disk, boundary, committed, self._forgetting, awake, self.note
         )
 
     def _forgetting(self, commands: Sequence[str]) -> None:
