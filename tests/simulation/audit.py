@@ -197,11 +197,12 @@ class Audit:
                 or node.phase is Phase.SUCCEEDED
             ):
                 continue
+            since = max(node.started_at or 0.0, book.adopted_at)
             if spec.timeout_s is not None and node.started_at is not None:
-                late_s = now - max(node.started_at + spec.timeout_s, book.adopted_at)
+                late_s = now - max(node.started_at + spec.timeout_s, since)
                 require(late_s < LATE_S, f"{id}: {late_s:.1f} s after its timeout nobody has cancelled it")
             if spec.deadline_s is not None and node.possible_at is not None:
-                late_s = now - max(node.possible_at + spec.deadline_s, book.adopted_at)
+                late_s = now - max(node.possible_at + spec.deadline_s, since)
                 require(late_s < LATE_S, f"{id}: {late_s:.1f} s after its deadline nobody has cancelled it")
 
     def _ended(self, book: Book, event: Ended) -> None:

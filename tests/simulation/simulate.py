@@ -14,8 +14,9 @@ from tests.simulation.plan_strategy import plans
 from tests.simulation.plans import Plan
 from tests.simulation.seeded_draw import example
 from tests.simulation.state_dump import difference
+from tests.simulation.users import FIRST, repair
 from tests.simulation.violation import Violation, require
-from tests.simulation.world import FIRST, Note, World
+from tests.simulation.world import Note, World
 
 from hardpoint.executor.engine import upkeep
 from hardpoint.executor.engine.loop import Engine
@@ -123,7 +124,7 @@ def _repair(world: World, runs: int, limit_s: float) -> None:
     before = {book.execution: book.resumed for book in failed}
     while not _all_resumed(world, before):
         for book in failed:
-            world.repair(book.execution)
+            repair(world, book.execution)
         _go_on(world, LEASE_S * 3, lambda: _all_resumed(world, before))
         _until_over(world, runs, limit_s)
 

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import msgspec
+from tests.simulation import users
 from tests.simulation.audit import Audit
-from tests.simulation.book import Book
 from tests.simulation.compiled_plans import compiled
 from tests.simulation.faults import Faults
 from tests.simulation.keepers import Keeper, MemoryKeeper, SqlKeeper
 from tests.simulation.plan_strategy import SLOW_S
-from tests.simulation.plans import End, Plan, expected_outputs
+from tests.simulation.plans import End, Plan
 from tests.simulation.sim_client import Client, ProcessClock
 from tests.simulation.sim_journal import SimJournal
 from tests.simulation.sim_network import SimNetwork
@@ -25,23 +25,15 @@ from tests.simulation.sim_registry import registry
 from tests.simulation.sim_service import SimService
 from tests.simulation.sim_steps import SimSteps
 from tests.simulation.violation import require
-from tests.simulation.virtual_time import EPOCH_S, Machine, VirtualTime
+from tests.simulation.virtual_time import Machine, VirtualTime
 
 from hardpoint.core.flatten import flatten
 from hardpoint.executor.engine.loop import Engine
-from hardpoint.executor.engine.run import Run
-from hardpoint.executor.journal.events import RunPhase, Submitted
+from hardpoint.executor.journal.events import RunPhase
 from hardpoint.executor.journal.protocol import (
-    LEASE_S,
     Append,
-    Command,
-    ExecutionRow,
-    JournalUnavailableError,
 )
 from hardpoint.plugin_api.testing.memory_store import MemoryStore
-
-FIRST = "run-1"
-AGAIN_S = 1.0
 
 Note = Callable[[float, str, str], None]
 """Takes a line for the trace: the time, its kind, and what happened."""
@@ -109,11 +101,11 @@ class World:
         faults, engines, at = self.faults, self.faults.engines, self.time.at
         for number in range(engines.count):
             self._boot(number)
-        self.submit(FIRST)
+        users.submit(self, users.FIRST)
         if faults.wishes.second_at_s is not None:
-            at(faults.wishes.second_at_s, lambda: self.submit("run-2"))
+            at(faults.wishes.second_at_s, lambda: users.submit(self, "run-2"))
         if faults.wishes.abort_at_s is not None:
-            at(faults.wishes.abort_at_s, self.abort)
+            at(faults.wishes.abort_at_s, lambda: users.abort(self))
         for at_s in engines.kills:
             at(at_s, lambda: self._to_some("is killed", lambda process: process.end("killed")))
         for at_s in engines.stops:
@@ -214,7 +206,7 @@ class World:
         for command in commands:
             self.note("engine", f"command {command} is forgotten")
             require(
-                self.audit.books[FIRST].state.phase is not RunPhase.RUNNING,
+                self.audit.books[users.FIRST].state.phase is not RunPhase.RUNNING,
                 f"command {command} is forgotten before it was obeyed",
             )
 
@@ -255,61 +247,6 @@ class World:
         runs = process.engine.runs
         self.audit.committed(appends, {id: run.state for id, run in runs.items()})
         self.keeper.committed(durable)
-
-    # What users do
-
-    def submit(self, execution: str) -> None:
-        """Put a run into the journal, by an engine that lives, or for whoever comes."""
-        start = 1000 + len(self.audit.books)
-        process = next((process for process in self.processes if process.alive), None)
-        now = EPOCH_S + self.time.now_s
-        owner = process.name if process is not None else ""
-        submitted = Submitted(now, "flow", self.compiled.digest, {"start": start}, "", "p", "d")
-        row = ExecutionRow(
-            execution,
-            "flow",
-            self.compiled.digest,
-            "p",
-            "d",
-            RunPhase.RUNNING if owner else RunPhase.QUEUED,
-            now,
-            owner=owner,
-            fence=1 if owner else 0,
-            lease_until=now + LEASE_S if owner else 0.0,
-            detached=not owner,
-        )
-        self.note("user", f"submits {execution} to {owner or 'nobody'}")
-        self.journal.create(row, self.compiled.to_json(), [submitted])
-        expected = expected_outputs(self.plan, start)
-        self.audit.books[execution] = Book(execution, self.compiled, self.graph, expected, [submitted])
-        self.keeper.committed(durable=True)
-        if process is not None:
-            run = Run(row, self.compiled, self.graph, [submitted])
-            engine = process.engine
-            engine.post(lambda: engine.adopt(run))
-
-    def abort(self) -> None:
-        """Ask for the end of the first run."""
-        if not self.audit.books[FIRST].state.phase.terminal:
-            self.note("user", "aborts run-1")
-            self.aborted = True
-            self.journal.send(Command("abort-1", FIRST, "abort", {"reason": "enough"}))
-
-    def repair(self, execution: str) -> None:
-        """Correct the broken functions, and resume a run that failed; again until somebody can."""
-        self.repaired = True
-        if not self._resumes(execution):
-            self.time.after(AGAIN_S, lambda: self.repair(execution))
-
-    def _resumes(self, execution: str) -> bool:
-        process = next((process for process in self.processes if process.is_free), None)
-        if process is None:
-            return False
-        self.note("user", f"resumes {execution}")
-        try:
-            return process.resume(process.journal.row(execution))
-        except JournalUnavailableError:
-            return False
 
     def close(self) -> None:
         """Let go of files."""
