@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
+import psycopg
 import pytest
-import sqlalchemy as sa
 
 from hardpoint.executor.journal.events import (
     JOURNAL_FORMAT,
@@ -67,12 +69,11 @@ class Store:
 
     def change(self, sql: str, **values: object) -> int:
         """Run one statement; return how many rows it concerned."""
-        address = f"sqlite:///{self.home / 'hardpoint.db'}" if self.url == "sqlite" else self.url
-        engine = sa.create_engine(re.sub("^postgresql:", "postgresql+psycopg:", address))
-        with engine.begin() as connection:
-            count = connection.execute(sa.text(sql), values).rowcount
-        engine.dispose()
-        return count
+        if self.url != "sqlite":
+            with psycopg.connect(self.url) as connection:
+                return connection.execute(re.sub(r":(\w+)", r"%(\1)s", sql).encode(), values).rowcount
+        with closing(sqlite3.connect(self.home / "hardpoint.db", isolation_level=None)) as file:
+            return file.execute(sql, values).rowcount
 
 
 @pytest.fixture(params=DATABASES)

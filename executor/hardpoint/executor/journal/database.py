@@ -1,23 +1,23 @@
-"""What the journal needs to know of the kind of database it lies in."""
+"""What the journal needs to know of the kind of database it lies in, and how it talks to one."""
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
-
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Dialect, Engine
-from sqlalchemy.exc import DBAPIError
 
 from hardpoint.executor.journal.protocol import JournalUnavailableError, JournalUnreachableError
 
 PAUSES_S = (0.05, 0.4)
 """Between tries on a server that broke off; it may be back, or another may have taken its place."""
 
+KEPT_CONNECTIONS = 2
+
 T = TypeVar("T")
-Filtered = TypeVar("Filtered", sa.Select[Any], sa.Update)
-"""A statement that has a `where`."""
+Values = Mapping[str, Any]
+"""Parameters of a statement by name; it may name fewer."""
 
 
 class Database(Protocol):
@@ -29,72 +29,142 @@ class Database(Protocol):
     elsewhere: str
     """How to choose another: the end of a hint."""
 
-    engine: Engine
-
     begin: str
     """Starts a transaction that will write."""
 
     forgets: bool
     """Whether the server may lose commits that it has confirmed, unless they were durable."""
 
-    @property
-    def driver_error(self) -> type[Exception]:
-        """What its driver raises."""
+    driver_error: type[Exception]
+    """What its driver raises."""
 
-    def insert(self, table: sa.Table) -> Any:
-        """An insert that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    types: Mapping[str, str]
+    """How it writes what `schema.TABLES` leaves open."""
 
-    def durably(self, statement: Filtered) -> Filtered:
-        """The same statement, choosing the durability of its transaction if this is how it is done.
+    lock_schema: str
+    """A statement that keeps others from making the tables until the transaction ends, or nothing."""
 
-        The parameter `durability` is then `on` or `off`.
-        """
+    has_tables: str
+    """A query that finds a row if the tables are there."""
 
-    def choose_durability(self, cursor: Any, durable: bool) -> None:
-        """Before a transaction, if that is when its durability is chosen."""
+    lock_row: str
+    """The end of a query whose rows nobody else may change until the transaction ends, or nothing."""
+
+    durably: str
+    """Another condition of a statement, by which it chooses the durability of its transaction.
+
+    The parameter `durability` is then `on` or `off`. Empty if that is done by `choose_durability`.
+    """
 
     def connect(self) -> Any:
-        """A connection of the driver, outside of the pool, on which transactions are begun by hand."""
+        """A connection of the driver, on which transactions are begun by hand."""
 
-    def lock_schema(self, connection: Connection) -> None:
-        """Keep other processes from making the tables until the transaction ends."""
+    def written(self, sql: str) -> str:
+        """A statement with parameters as `:name`, as the driver wants them."""
+
+    def choose_durability(self, session: Session, durable: bool) -> None:
+        """Before a transaction, if that is when its durability is chosen."""
 
     def explain(self, error: Exception) -> JournalUnavailableError:
         """What an error of the database means, and what helps."""
 
 
-class Prepared:
-    """A statement that is written for the database once, and not again for each call.
+class Session:
+    """One connection. Statements name their parameters as `:name`.
 
-    SQLAlchemy's own way through its cache, its result and its transaction costs several times what
-    SQLite needs for the insert itself, and every hop of a chain would pay it.
+    SQL goes to the driver as it stands: a library that writes it would cost a run's start more than all the
+    rest, and a hop of a chain several times what the database needs for its insert.
     """
 
-    def __init__(self, statement: sa.Executable, dialect: Dialect) -> None:
-        compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
-        self.sql = str(compiled)
-        self._order = tuple(compiled.positiontup or ())
-        self._constants = {name: each for name, each in compiled.params.items() if each is not None}
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection = database.connect()
+        self._cursor = self._connection.cursor()
 
-    def arguments(self, values: dict[str, Any]) -> Any:
-        """Values by name, as the driver wants them."""
-        if self._constants:
-            values = self._constants | values
-        return tuple([values[name] for name in self._order]) if self._order else values
+    def run(self, sql: str, values: Values | None = None) -> int:
+        """Execute a statement; return how many rows it changed."""
+        self._cursor.execute(self._database.written(sql), values or {})
+        return int(self._cursor.rowcount)
 
-    def run(self, cursor: Any, values: dict[str, Any]) -> None:
-        """Execute it."""
-        cursor.execute(self.sql, self.arguments(values))
-
-    def run_many(self, cursor: Any, values: list[dict[str, Any]]) -> int:
-        """Execute it for each; return how many rows that changed in all."""
+    def run_many(self, sql: str, values: Sequence[Values]) -> int:
+        """Execute a statement for each; return how many rows that changed in all."""
+        if len(values) == 1:
+            return self.run(sql, values[0])
         if not values:
             return 0
-        if len(values) == 1:
-            self.run(cursor, values[0])
+        self._cursor.executemany(self._database.written(sql), values)
+        return int(self._cursor.rowcount)
+
+    def rows(self, sql: str, values: Values | None = None) -> list[tuple[Any, ...]]:
+        """What a query finds."""
+        self._cursor.execute(self._database.written(sql), values or {})
+        found: list[tuple[Any, ...]] = self._cursor.fetchall()
+        return found
+
+    def row(self, sql: str, values: Values | None = None) -> tuple[Any, ...] | None:
+        """The first row that a query finds."""
+        return next(iter(self.rows(sql, values)), None)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One that writes. Errors of the driver leave it open: the session is of no further use then."""
+        self._cursor.execute(self._database.begin)
+        try:
+            yield
+        except self._database.driver_error:
+            raise
+        except BaseException:
+            self._cursor.execute("ROLLBACK")
+            raise
+        self._cursor.execute("COMMIT")
+
+    def close(self) -> None:
+        """Let go of the connection, in whatever state it is."""
+        with contextlib.suppress(self._database.driver_error):
+            self._connection.close()
+
+
+class Sessions:
+    """Connections for whoever needs one for a moment; any thread may."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._idle: list[Session] = []
+
+    @contextmanager
+    def one(self) -> Iterator[Session]:
+        """A connection that nobody else has meanwhile."""
+        try:
+            session = self._idle.pop()
+        except IndexError:
+            session = Session(self._database)
+        try:
+            yield session
+        except BaseException as error:
+            session.close()
+            if isinstance(error, self._database.driver_error):
+                # Whatever broke this one has most likely broken the others.
+                self.close()
+            raise
+        if len(self._idle) < KEPT_CONNECTIONS:
+            self._idle.append(session)
         else:
-            cursor.executemany(self.sql, [self.arguments(each) for each in values])
-        return int(cursor.rowcount)
+            session.close()
+
+    def close(self) -> None:
+        """Let go of those that nobody uses."""
+        while self._idle:
+            self._idle.pop().close()
+
+
+def listed(values: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """Parameters for the list of an `IN`, and their values.
+
+    >>> listed(["a", "b"])
+    (':in_0, :in_1', {'in_0': 'a', 'in_1': 'b'})
+    """
+    named = {f"in_{number}": value for number, value in enumerate(values)}
+    return ", ".join(f":{name}" for name in named), named
 
 
 def persistently(database: Database, work: Callable[[], T]) -> T:
@@ -111,7 +181,7 @@ def persistently(database: Database, work: Callable[[], T]) -> T:
     for pause_s in (*PAUSES_S, None):
         try:
             return work()
-        except (DBAPIError, database.driver_error) as error:
+        except database.driver_error as error:
             problem = database.explain(error)
             if pause_s is None or not isinstance(problem, JournalUnreachableError):
                 raise problem from error

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from hardpoint.executor.home import JOURNAL_FILE, journal_url
 from hardpoint.executor.journal.memory import MemoryJournal
+from hardpoint.executor.journal.postgresql import PostgresqlDatabase
 from hardpoint.executor.journal.protocol import LEASE_S, Journal
+from hardpoint.executor.journal.sql import SqlJournal
 
 
 def open_journal(home: Path, url: str = "", *, lease_s: float = LEASE_S) -> Journal:
@@ -24,18 +26,12 @@ def open_journal(home: Path, url: str = "", *, lease_s: float = LEASE_S) -> Jour
         JournalUnavailableError: The database cannot be used; `JournalUnreachableError` if that may pass.
         JournalFormatError: A newer hardpoint wrote it.
     """
-    # SQLAlchemy costs 0.1 s, which `--help` and a journal in memory need not pay.
     match journal_url(url, os.environ):
         case "memory":
             return MemoryJournal(lease_s)
         case "sqlite":
-            from hardpoint.executor.journal.sql import SqlJournal
-
             return SqlJournal.at(home / JOURNAL_FILE, lease_s)
         case address:
-            from hardpoint.executor.journal.postgresql import PostgresqlDatabase
-            from hardpoint.executor.journal.sql import SqlJournal
-
             return SqlJournal(PostgresqlDatabase(address), lease_s)
 
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
-import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.engine import URL, Connection
-from sqlalchemy.exc import ArgumentError
-
-from hardpoint.executor.journal.database import Filtered
+from hardpoint.executor.journal.database import Session
 from hardpoint.executor.journal.protocol import JournalUnavailableError, JournalUnreachableError
 from hardpoint.plugin_api import UsageError
 
 SCHEMA_LOCK = 0x68617264_706F696E
 """Key of the advisory lock under which the tables are made: `hardpoin` in ASCII."""
 
-CONNECTION = {
+CONNECTION: dict[str, Any] = {
     "application_name": "hardpoint",
     "connect_timeout": "10",
     # A server that vanishes without a word is given up in about the time of a lease, not in hours.
@@ -44,6 +44,19 @@ class JournalUrlError(UsageError):
     """A journal's URL that cannot be used as it is."""
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A journal's URL, taken apart. The password is in `parameters` alone.
+
+    Args:
+        plain: The URL without what must not be shown.
+        parameters: What libpq is given.
+    """
+
+    plain: str
+    parameters: dict[str, str]
+
+
 class PostgresqlDatabase:
     """See `Database`.
 
@@ -63,60 +76,57 @@ class PostgresqlDatabase:
     # Commits that do not wait for the disk are lost if the server dies within the next moments; the
     # engine may live on, and what it writes next must not leave a gap.
     forgets = True
+    types: Mapping[str, str] = MappingProxyType(
+        {
+            "bytes": "BYTEA",
+            "float": "DOUBLE PRECISION",
+            "keyed": "",
+            # Room in each page for the new version of a row: a heartbeat then writes to no index.
+            "updated": "WITH (fillfactor = 70)",
+        }
+    )
+    has_tables = "SELECT 1 WHERE to_regclass('formats') IS NOT NULL"
+    # `CREATE TABLE IF NOT EXISTS` fails if two do it at once.
+    lock_schema = f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})"
+    lock_row = "FOR NO KEY UPDATE"
+    # A setting for this transaction, without a round trip of its own.
+    durably = " AND set_config('synchronous_commit', :durability, true) = :durability"
 
     def __init__(self, url: str) -> None:
-        self._url = _parsed(url)
-        self.where = _without_password(self._url)
+        self._address = _parsed(url)
+        self.where = self._address.plain
         try:
             import psycopg
-
-            self.engine = sa.create_engine(
-                self._url.set(drivername="postgresql+psycopg", query=CONNECTION | dict(self._url.query)),
-                hide_parameters=True,
-                pool_size=2,
-            )
         except ImportError as error:
             raise JournalUrlError(
                 f"The journal `{self.where}` needs psycopg, which is not installed",
                 hint="Run `pip install 'hardpoint[postgresql]'`",
             ) from error
         self.driver_error: type[Exception] = psycopg.Error
-        sa.event.listen(self.engine, "connect", _configure)
-
-    def insert(self, table: sa.Table) -> Any:
-        """See `Database.insert`."""
-        return insert(table)
-
-    def durably(self, statement: Filtered) -> Filtered:
-        """See `Database.durably`: a setting for this transaction, without a round trip of its own."""
-        setting = sa.literal_column("'synchronous_commit'", sa.String)
-        durability = sa.bindparam("durability", type_=sa.String)
-        return statement.where(sa.func.set_config(setting, durability, sa.true()) == durability)
-
-    def choose_durability(self, cursor: Any, durable: bool) -> None:
-        """Nothing: see `durably`."""
 
     def connect(self) -> Any:
         """See `Database.connect`."""
-        pooled = self.engine.raw_connection()
-        connection: Any = pooled.dbapi_connection
-        pooled.detach()
-        connection.autocommit = True
+        import psycopg
+
+        connection = psycopg.connect(autocommit=True, **CONNECTION | self._address.parameters)
+        connection.execute(SESSION)
         return connection
 
-    def lock_schema(self, connection: Connection) -> None:
-        """See `Database.lock_schema`: `CREATE TABLE IF NOT EXISTS` fails if two do it at once."""
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(SCHEMA_LOCK)))
+    def written(self, sql: str) -> str:
+        """See `Database.written`."""
+        return _written(sql)
+
+    def choose_durability(self, session: Session, durable: bool) -> None:
+        """Nothing: see `durably`."""
 
     def explain(self, error: Exception) -> JournalUnavailableError:
         """See `Database.explain`."""
-        original: Any = getattr(error, "orig", None) or error
-        state = getattr(original, "sqlstate", None) or ""
-        reason = _reason(str(original))
+        state = getattr(error, "sqlstate", None) or ""
+        reason = _reason(str(error))
         hint = self._hint(state, reason)
         if hint:
             return JournalUnavailableError(f"The journal `{self.where}` cannot be used: {reason}", hint=hint)
-        if state in _AGAIN or state.startswith("08") or (not state and _is_of_connection(original)):
+        if state in _AGAIN or state.startswith("08") or (not state and _is_of_connection(error)):
             return JournalUnreachableError(
                 f"The journal `{self.where}` cannot be reached: {reason}",
                 hint="Check that the server is up, and host and port in HARDPOINT_JOURNAL; "
@@ -137,7 +147,8 @@ class PostgresqlDatabase:
             return "Check `sslmode` in the URL and the server's certificate"
         match state:
             case "42501" | "3F000":
-                return f"Let the user make tables there: `GRANT ALL ON SCHEMA public TO {self._url.username}`"
+                user = self._address.parameters.get("user", "USER")
+                return f"Let the user make tables there: `GRANT ALL ON SCHEMA public TO {user}`"
             case "25006":
                 return "Connect to the primary: add `target_session_attrs=read-write` to the URL"
             case "53100":
@@ -146,17 +157,15 @@ class PostgresqlDatabase:
                 return ""
 
     def _createdb(self) -> str:
-        url = self._url
-        options = [("-h", url.host), ("-p", url.port), ("-U", url.username)]
-        given = [f"{name} {value}" for name, value in options if value]
-        return " ".join(["createdb", *given, url.database or ""]).strip()
+        given = self._address.parameters
+        options = [("-h", "host"), ("-p", "port"), ("-U", "user")]
+        named = [f"{option} {given[name]}" for option, name in options if name in given]
+        return " ".join(["createdb", *named, given.get("dbname", "")]).strip()
 
 
-def _configure(connection: Any, _record: Any) -> None:
-    autocommit = connection.autocommit
-    connection.autocommit = True
-    connection.execute(SESSION)
-    connection.autocommit = autocommit
+@lru_cache(maxsize=1000)
+def _written(sql: str) -> str:
+    return re.sub(r":(\w+)", r"%(\1)s", sql)
 
 
 def _is_of_connection(error: Exception) -> bool:
@@ -171,28 +180,44 @@ def _reason(text: str) -> str:
     return re.sub("^.*(?:failed|FATAL|ERROR|fe_sendauth): +", "", line)
 
 
-def _without_password(url: URL) -> str:
-    # A password may also stand among the parameters.
-    query = {name: each for name, each in url.query.items() if name in ("host", "port")}
-    plain = URL.create(url.drivername, url.username, None, url.host, url.port, url.database, query)
-    return plain.render_as_string()
-
-
-def _parsed(text: str) -> URL:
-    # Errors of the parser quote parts of the text, and a password with an `@` or `/` in it can be any part.
-    try:
-        url = sa.make_url(text)
-    except (ArgumentError, ValueError):
-        url = None
-    if url is None or "@" in (url.database or ""):
+def _parsed(text: str) -> Address:
+    scheme, separator, rest = text.partition("://")
+    if separator and scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
+        raise JournalUrlError(
+            f"No journal can lie in `{scheme}://`",
+            hint="Write `postgresql://user@host/database`, or leave HARDPOINT_JOURNAL unset for SQLite",
+        )
+    address = _taken_apart(f"postgresql://{rest}") if separator else None
+    if address is None:
         raise JournalUrlError(
             "The journal's URL cannot be read",
             hint="Write `postgresql://user:password@host:5432/database`; "
             "`%40`, `%2F` and `%3A` stand for `@`, `/` and `:` in a password",
         )
-    if url.drivername not in ("postgresql", "postgres", "postgresql+psycopg"):
-        raise JournalUrlError(
-            f"No journal can lie in `{url.drivername}://`",
-            hint="Write `postgresql://user@host/database`, or leave HARDPOINT_JOURNAL unset for SQLite",
-        )
-    return url.set(drivername="postgresql")
+    return address
+
+
+def _taken_apart(url: str) -> Address | None:
+    # Errors of the parser quote parts of the text, and a password with an `@` or `/` in it can be any part.
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    database = unquote(parts.path.removeprefix("/"))
+    if "@" in database or parts.netloc.count("@") > 1:
+        return None
+    named = {
+        "host": parts.hostname,
+        "port": port and str(port),
+        "user": parts.username and unquote(parts.username),
+    }
+    shown = {name: value for name, value in (*named.items(), ("dbname", database)) if value}
+    # A password may also stand among the parameters.
+    query = dict(parse_qsl(parts.query))
+    plain = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="")
+    if parts.username:
+        plain = plain._replace(netloc=f"{parts.username}@{plain.netloc}")
+    asked = "&".join(f"{name}={query[name]}" for name in ("host", "port") if name in query)
+    secret = {"password": unquote(parts.password)} if parts.password else {}
+    return Address(plain._replace(query=asked).geturl(), shown | secret | query)

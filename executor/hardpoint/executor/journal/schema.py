@@ -6,117 +6,104 @@ checksum. A thousand events that were decided together are one insert.
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    literal_column,
-)
+from typing import NamedTuple
 
 from hardpoint.executor.journal.events import RunPhase
+from hardpoint.executor.journal.protocol import ExecutionRow
 
-metadata = MetaData()
+# Written out in SQL: a database uses the index of unfinished runs only where a query says literally the same.
+_PHASES = [f"'{phase.value}'" for phase in RunPhase if not phase.terminal]
+UNFINISHED = f"phase IN ({', '.join(_PHASES)})"
 
-formats = Table("formats", metadata, Column("journal", Integer, primary_key=True))
-
-workflows = Table(
-    "workflows",
-    metadata,
-    Column("digest", String, primary_key=True),
-    Column("body", LargeBinary, nullable=False),
-)
-
-executions = Table(
-    "executions",
-    metadata,
-    Column("execution", String, primary_key=True),
-    Column("workflow", String, nullable=False),
-    Column("digest", String, ForeignKey("workflows.digest"), nullable=False),
-    Column("project", String, nullable=False),
-    Column("domain", String, nullable=False),
-    Column("phase", String, nullable=False),
-    Column("submitted_at", Float, nullable=False),
-    Column("started_at", Float),
-    Column("ended_at", Float),
-    Column("owner", String, nullable=False),
-    Column("fence", BigInteger, nullable=False),
-    Column("lease_until", Float, nullable=False),
-    Column("outputs", LargeBinary, nullable=False),
-    Column("error", LargeBinary),
-    Column("error_node", String, nullable=False),
-    Column("detached", Boolean, nullable=False),
-    # Room in each page for the new version of a row: a heartbeat then writes to no index.
-    postgresql_with={"fillfactor": 70},
-)
-Index("executions_by_time", executions.c.submitted_at)
-Index("executions_by_phase", executions.c.phase)
-
-# Written out in SQL: a database uses the index below only where a query says literally the same.
-unfinished = executions.c.phase.in_(
-    [literal_column(f"'{phase.value}'") for phase in RunPhase if not phase.terminal]
-)
 # Without the lease, which every heartbeat changes.
-executions_unfinished = Index(
-    "executions_unfinished",
-    executions.c.submitted_at,
-    sqlite_where=unfinished,
-    postgresql_where=unfinished,
+INDEX_OF_UNFINISHED = (
+    f"CREATE INDEX IF NOT EXISTS executions_unfinished ON executions (submitted_at) WHERE {UNFINISHED}"
 )
 
-groups = Table(
-    "groups",
-    metadata,
-    Column("execution", String, ForeignKey("executions.execution"), primary_key=True),
-    Column("first_seq", BigInteger, primary_key=True),
-    Column("last_seq", BigInteger, nullable=False),
-    Column("crc", BigInteger, nullable=False),
-    Column("events", LargeBinary, nullable=False),
-    # Without a row id the key is the table: one page written for an append instead of two.
-    sqlite_with_rowid=False,
+TABLES = (
+    "CREATE TABLE IF NOT EXISTS formats (journal INTEGER NOT NULL PRIMARY KEY)",
+    """CREATE TABLE IF NOT EXISTS workflows (
+        digest VARCHAR NOT NULL PRIMARY KEY,
+        body {bytes} NOT NULL
+    )""",
+    """CREATE TABLE IF NOT EXISTS executions (
+        execution VARCHAR NOT NULL PRIMARY KEY,
+        workflow VARCHAR NOT NULL,
+        digest VARCHAR NOT NULL REFERENCES workflows (digest),
+        project VARCHAR NOT NULL,
+        domain VARCHAR NOT NULL,
+        phase VARCHAR NOT NULL,
+        submitted_at {float} NOT NULL,
+        started_at {float},
+        ended_at {float},
+        owner VARCHAR NOT NULL,
+        fence BIGINT NOT NULL,
+        lease_until {float} NOT NULL,
+        outputs {bytes} NOT NULL,
+        error {bytes},
+        error_node VARCHAR NOT NULL,
+        detached BOOLEAN NOT NULL
+    ) {updated}""",
+    "CREATE INDEX IF NOT EXISTS executions_by_time ON executions (submitted_at)",
+    "CREATE INDEX IF NOT EXISTS executions_by_phase ON executions (phase)",
+    INDEX_OF_UNFINISHED,
+    """CREATE TABLE IF NOT EXISTS groups (
+        execution VARCHAR NOT NULL REFERENCES executions (execution),
+        first_seq BIGINT NOT NULL,
+        last_seq BIGINT NOT NULL,
+        crc BIGINT NOT NULL,
+        events {bytes} NOT NULL,
+        PRIMARY KEY (execution, first_seq)
+    ) {keyed}""",
+    """CREATE TABLE IF NOT EXISTS damaged_groups (
+        execution VARCHAR NOT NULL,
+        first_seq BIGINT NOT NULL,
+        set_aside_at {float} NOT NULL,
+        events {bytes} NOT NULL,
+        PRIMARY KEY (execution, first_seq, set_aside_at)
+    )""",
+    """CREATE TABLE IF NOT EXISTS cache (
+        key VARCHAR NOT NULL PRIMARY KEY,
+        execution VARCHAR NOT NULL,
+        node VARCHAR NOT NULL,
+        outputs {bytes} NOT NULL,
+        at {float} NOT NULL
+    )""",
+    """CREATE TABLE IF NOT EXISTS inbox (
+        id VARCHAR NOT NULL PRIMARY KEY,
+        execution VARCHAR NOT NULL,
+        name VARCHAR NOT NULL,
+        body {bytes} NOT NULL,
+        sent_at {float} NOT NULL
+    )""",
+    "CREATE INDEX IF NOT EXISTS inbox_by_execution ON inbox (execution)",
+    """CREATE TABLE IF NOT EXISTS observer_offsets (
+        observer VARCHAR NOT NULL,
+        execution VARCHAR NOT NULL,
+        seq BIGINT NOT NULL,
+        PRIMARY KEY (observer, execution)
+    )""",
 )
+"""In the order in which they are made; `{...}` is in `Database.types`."""
 
-damaged = Table(
-    "damaged_groups",
-    metadata,
-    Column("execution", String, primary_key=True),
-    Column("first_seq", BigInteger, primary_key=True),
-    Column("set_aside_at", Float, primary_key=True),
-    Column("events", LargeBinary, nullable=False),
-)
+EXECUTION = ExecutionRow.__struct_fields__
+"""Columns of `executions`: the fields of a summary."""
 
-cache = Table(
-    "cache",
-    metadata,
-    Column("key", String, primary_key=True),
-    Column("execution", String, nullable=False),
-    Column("node", String, nullable=False),
-    Column("outputs", LargeBinary, nullable=False),
-    Column("at", Float, nullable=False),
-)
 
-inbox = Table(
-    "inbox",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("execution", String, nullable=False),
-    Column("name", String, nullable=False),
-    Column("body", LargeBinary, nullable=False),
-    Column("sent_at", Float, nullable=False),
-)
-Index("inbox_by_execution", inbox.c.execution)
+class GroupRow(NamedTuple):
+    """A row of `groups`."""
 
-offsets = Table(
-    "observer_offsets",
-    metadata,
-    Column("observer", String, primary_key=True),
-    Column("execution", String, primary_key=True),
-    Column("seq", BigInteger, nullable=False),
-)
+    execution: str
+    first_seq: int
+    last_seq: int
+    crc: int
+    events: bytes
+
+
+def insert(table: str, columns: tuple[str, ...]) -> str:
+    """A statement that inserts a row, each value named as its column.
+
+    >>> insert("formats", ("journal",))
+    'INSERT INTO formats (journal) VALUES (:journal)'
+    """
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(f':{each}' for each in columns)})"

@@ -1,4 +1,4 @@
-"""A journal in a database, through SQLAlchemy Core; what engines write, through `Writer`."""
+"""A journal in a database; what engines write while runs move, through `Writer`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
-from hardpoint.executor.journal.database import Database, persistently
+from hardpoint.executor.journal.database import Database, Session, Sessions, listed, persistently
 from hardpoint.executor.journal.events import JOURNAL_FORMAT, Event, RunPhase, decode_events
 from hardpoint.executor.journal.protocol import (
     LEASE_S,
@@ -25,17 +23,12 @@ from hardpoint.executor.journal.protocol import (
     no_such_execution,
 )
 from hardpoint.executor.journal.schema import (
-    cache,
-    damaged,
-    executions,
-    executions_unfinished,
-    formats,
-    groups,
-    inbox,
-    metadata,
-    offsets,
-    unfinished,
-    workflows,
+    EXECUTION,
+    INDEX_OF_UNFINISHED,
+    TABLES,
+    UNFINISHED,
+    GroupRow,
+    insert,
 )
 from hardpoint.executor.journal.sqlite import SqliteDatabase
 from hardpoint.executor.journal.writer import Writer, group_values, row_values
@@ -48,12 +41,17 @@ class JournalFormatError(UsageError):
     """The store was written by a newer hardpoint."""
 
 
-def _to_row(found: Any) -> ExecutionRow:
-    values = dict(found._mapping)
+_ROWS = f"SELECT {', '.join(EXECUTION)} FROM executions"
+_GROUPS = f"SELECT {', '.join(GroupRow._fields)} FROM groups"
+
+
+def _to_row(found: tuple[Any, ...]) -> ExecutionRow:
+    values = dict(zip(EXECUTION, found, strict=True))
     values["phase"] = RunPhase(values["phase"])
     values["outputs"] = msgspec.json.decode(values["outputs"])
     error = values["error"]
     values["error"] = msgspec.json.decode(error, type=ErrorInfo) if error else None
+    values["detached"] = bool(values["detached"])
     return ExecutionRow(**values)
 
 
@@ -63,12 +61,13 @@ class SqlJournal:
     def __init__(self, database: Database, lease_s: float = LEASE_S) -> None:
         self.lease_s = lease_s
         self._database = database
+        self._sessions = Sessions(database)
         self._writer = Writer(database)
         self._format = 0
         try:
             self._open()
         except BaseException:
-            database.engine.dispose()
+            self._sessions.close()
             raise
 
     @classmethod
@@ -77,10 +76,9 @@ class SqlJournal:
         return cls(SqliteDatabase(path), lease_s)
 
     def _open(self) -> None:
-        known = self._reading(lambda connection: sa.inspect(connection).has_table(formats.name))
-        if not known:
+        if not self._all(self._database.has_tables):
             self._writing(self._make)
-        (self._format,) = self._all(sa.select(formats.c.journal))[0]
+        ((self._format,),) = self._all("SELECT journal FROM formats")
         if self._format > JOURNAL_FORMAT:
             raise JournalFormatError(
                 f"The store `{self._database.where}` has journal format {self._format}; "
@@ -88,55 +86,50 @@ class SqlJournal:
                 hint=f"Run `pip install --upgrade hardpoint`, or {self._database.elsewhere}",
             )
 
-    def _make(self, connection: Connection) -> None:
-        self._database.lock_schema(connection)
-        metadata.create_all(connection)
+    def _make(self, session: Session) -> None:
+        if self._database.lock_schema:
+            session.rows(self._database.lock_schema)
+        for table in TABLES:
+            session.run(table.format(**self._database.types))
         # The last of it: who finds the number finds every table.
-        if connection.execute(sa.select(formats.c.journal)).scalar() is None:
-            connection.execute(formats.insert().values(journal=JOURNAL_FORMAT))
+        if session.row("SELECT journal FROM formats") is None:
+            session.run(insert("formats", ("journal",)), {"journal": JOURNAL_FORMAT})
 
-    def _raise_format(self, connection: Connection) -> None:
+    def _raise_format(self, session: Session) -> None:
         """Before events are written that an older hardpoint would not understand; reading changes nothing."""
         if self._format < JOURNAL_FORMAT:
-            executions_unfinished.create(connection, checkfirst=True)
-            connection.execute(formats.update().values(journal=JOURNAL_FORMAT))
+            session.run(INDEX_OF_UNFINISHED)
+            session.run("UPDATE formats SET journal = :journal", {"journal": JOURNAL_FORMAT})
 
-    def _reading(self, work: Callable[[Connection], T]) -> T:
+    def _writing(self, work: Callable[[Session], T]) -> T:
         def once() -> T:
-            with self._database.engine.connect() as connection:
-                return work(connection.execution_options(reads_only=True))
+            with self._sessions.one() as session, session.transaction():
+                return work(session)
 
         return persistently(self._database, once)
 
-    def _writing(self, work: Callable[[Connection], T]) -> T:
-        def once() -> T:
-            with self._database.engine.begin() as connection:
-                return work(connection)
+    def _all(self, query: str, values: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        def once() -> list[tuple[Any, ...]]:
+            with self._sessions.one() as session:
+                return session.rows(query, values)
 
         return persistently(self._database, once)
-
-    def _all(self, query: sa.Select[Any]) -> Sequence[Any]:
-        return self._reading(lambda connection: connection.execute(query).all())
 
     def create(self, row: ExecutionRow, workflow: bytes, events: list[Event]) -> None:
         """See `Journal.create`."""
         first = group_values(row.execution, 1, events)
-        insert = self._database.insert
 
-        def work(connection: Connection) -> None:
-            self._raise_format(connection)
-            known = sa.select(workflows.c.digest).where(workflows.c.digest == row.digest)
-            if connection.execute(known).first() is None:
-                body = insert(workflows).values(digest=row.digest, body=workflow)
-                connection.execute(body.on_conflict_do_nothing())
-            made = insert(executions).values(row_values(row)).on_conflict_do_nothing()
-            # Without the option, SQLAlchemy says -1 of an insert.
-            if connection.execute(made, execution_options={"preserve_rowcount": True}).rowcount:
-                connection.execute(groups.insert().values(first))
+        def work(session: Session) -> None:
+            self._raise_format(session)
+            if session.row("SELECT 1 FROM workflows WHERE digest = :digest", {"digest": row.digest}) is None:
+                body = f"{insert('workflows', ('digest', 'body'))} ON CONFLICT DO NOTHING"
+                session.run(body, {"digest": row.digest, "body": workflow})
+            if session.run(f"{insert('executions', EXECUTION)} ON CONFLICT DO NOTHING", row_values(row)):
+                session.run(insert("groups", GroupRow._fields), first)
                 return
             # Our own, if the answer to an earlier try was lost.
-            place = (groups.c.execution == row.execution, groups.c.first_seq == 1)
-            if connection.execute(sa.select(groups.c.crc).where(*place)).scalar() != first["crc"]:
+            place = "SELECT crc FROM groups WHERE execution = :execution AND first_seq = 1"
+            if session.row(place, {"execution": row.execution}) != (first["crc"],):
                 raise ExecutionExistsError(row.execution)
 
         self._writing(work)
@@ -163,94 +156,97 @@ class SqlJournal:
             raise JournalDamagedError(execution, 1, "it has no events")
         return events
 
-    def _groups(self, execution: str, after_seq: int) -> Sequence[Any]:
-        return self._all(
-            sa.select(groups)
-            .where(groups.c.execution == execution, groups.c.last_seq > after_seq)
-            .order_by(groups.c.first_seq)
-        )
+    def _groups(self, execution: str, after_seq: int) -> list[GroupRow]:
+        query = f"{_GROUPS} WHERE execution = :execution AND last_seq > :after_seq ORDER BY first_seq"
+        found = self._all(query, {"execution": execution, "after_seq": after_seq})
+        return [GroupRow(*each) for each in found]
 
     def drop_damaged(self, execution: str) -> int:
         """See `Journal.drop_damaged`: the damaged groups move to a table of their own."""
         last = 0
-        bad: list[Any] = []
+        bad: list[GroupRow] = []
         for group in self._groups(execution, 0):
             if bad or _damage(group, last + 1):
                 bad.append(group)
             else:
                 last = group.last_seq
-        now = time.time()
+        aside = insert("damaged_groups", ("execution", "first_seq", "set_aside_at", "events"))
+        values = [group._asdict() | {"set_aside_at": time.time()} for group in bad]
 
-        def work(connection: Connection) -> None:
-            for group in bad:
-                place = {"execution": execution, "first_seq": group.first_seq}
-                connection.execute(damaged.insert().values(**place, events=group.events, set_aside_at=now))
-                connection.execute(groups.delete().filter_by(**place))
+        def work(session: Session) -> None:
+            session.run_many(aside, values)
+            removal = "DELETE FROM groups WHERE execution = :execution AND first_seq = :first_seq"
+            session.run_many(removal, values)
 
         self._writing(work)
         return last
 
     def row(self, execution: str) -> ExecutionRow:
         """See `Journal.row`."""
-        found = self._all(sa.select(executions).where(executions.c.execution == execution))
+        found = self._all(f"{_ROWS} WHERE execution = :execution", {"execution": execution})
         if not found:
             raise no_such_execution(execution, [each.execution for each in self.rows(limit=3)])
         return _to_row(found[0])
 
     def rows(self, *, limit: int = 100, phases: Iterable[RunPhase] = ()) -> list[ExecutionRow]:
         """See `Journal.rows`."""
-        query = sa.select(executions).order_by(
-            executions.c.submitted_at.desc(), executions.c.execution.desc()
-        )
-        wanted = [phase.value for phase in phases]
-        if wanted:
-            query = query.where(executions.c.phase.in_(wanted))
-        return [_to_row(found) for found in self._all(query.limit(limit))]
+        wanted, values = listed([phase.value for phase in phases])
+        where = f"WHERE phase IN ({wanted})" if values else ""
+        order = "ORDER BY submitted_at DESC, execution DESC LIMIT :limit"
+        return [_to_row(found) for found in self._all(f"{_ROWS} {where} {order}", {"limit": limit, **values})]
 
     def owners(self) -> list[str]:
         """See `Journal.owners`."""
-        query = sa.select(executions.c.owner).where(unfinished, executions.c.owner != "").distinct()
-        return [found.owner for found in self._all(query)]
+        query = f"SELECT DISTINCT owner FROM executions WHERE {UNFINISHED} AND owner <> ''"
+        return [owner for (owner,) in self._all(query)]
 
     def abandoned(self, now: float, limit: int, *, dead: Sequence[str] = ()) -> list[ExecutionRow]:
         """See `Journal.abandoned`."""
-        free = sa.or_(executions.c.owner.in_(["", *dead]), executions.c.lease_until <= now)
-        query = sa.select(executions).where(unfinished, free).order_by(executions.c.submitted_at).limit(limit)
-        return [_to_row(found) for found in self._all(query)]
+        owners, values = listed(["", *dead])
+        free = f"(owner IN ({owners}) OR lease_until <= :now)"
+        query = f"{_ROWS} WHERE {UNFINISHED} AND {free} ORDER BY submitted_at LIMIT :limit"
+        return [_to_row(found) for found in self._all(query, {"now": now, "limit": limit, **values})]
 
     def workflow(self, digest: str) -> bytes:
         """See `Journal.workflow`."""
-        ((body,),) = self._all(sa.select(workflows.c.body).where(workflows.c.digest == digest))
+        ((body,),) = self._all("SELECT body FROM workflows WHERE digest = :digest", {"digest": digest})
         return bytes(body)
 
     def claim(
         self, execution: str, owner: str, now: float, *, force: bool = False, fence: int | None = None
     ) -> ExecutionRow | None:
         """See `Journal.claim`."""
-        until = now + self.lease_s
-        this = executions.c.execution == execution
-        free = sa.or_(executions.c.owner == "", executions.c.lease_until <= now, sa.literal(force))
-        same = sa.true() if fence is None else executions.c.fence == fence
-        update = executions.update().where(this, free, same)
-        change = update.values(owner=owner, fence=executions.c.fence + 1, lease_until=until)
+        values = {
+            "execution": execution,
+            "owner": owner,
+            "now": now,
+            "until": now + self.lease_s,
+            "fence": fence,
+        }
+        free = "" if force else " AND (owner = '' OR lease_until <= :now)"
+        same = "" if fence is None else " AND fence = :fence"
+        change = "UPDATE executions SET owner = :owner, fence = fence + 1, lease_until = :until"
         tries = 0
 
-        def work(connection: Connection) -> Any:
+        def work(session: Session) -> ExecutionRow | None:
             nonlocal tries
             tries += 1
-            self._raise_format(connection)
-            taken = connection.execute(change).rowcount
-            found = connection.execute(sa.select(executions).where(this)).first()
+            self._raise_format(session)
+            taken = session.run(f"{change} WHERE execution = :execution{free}{same}", values)
+            found = session.row(f"{_ROWS} WHERE execution = :execution", values)
+            row = None if found is None else _to_row(found)
             # Ours from an earlier try whose answer was lost: nobody else writes this name.
-            already = found is not None and tries > 1 and (found.owner, found.lease_until) == (owner, until)
-            return found if taken or already else None
+            already = (
+                tries > 1 and row is not None and (row.owner, row.lease_until) == (owner, values["until"])
+            )
+            return row if taken or already else None
 
         claimed = self._writing(work)
         if claimed is None:
             self.row(execution)
             return None
         self._format = JOURNAL_FORMAT
-        return _to_row(claimed)
+        return claimed
 
     def renew(self, owned: Mapping[str, int], now: float) -> set[str]:
         """See `Journal.renew`."""
@@ -264,9 +260,10 @@ class SqlJournal:
         """See `Journal.cached`."""
         found: dict[str, CachedOutputs] = {}
         for start in range(0, len(keys), 500):
-            for each in self._all(sa.select(cache).where(cache.c.key.in_(keys[start : start + 500]))):
-                outputs = msgspec.json.decode(each.outputs)
-                found[each.key] = CachedOutputs(each.key, each.execution, each.node, outputs, each.at)
+            wanted, values = listed(keys[start : start + 500])
+            query = f"SELECT key, execution, node, outputs, at FROM cache WHERE key IN ({wanted})"
+            for key, execution, node, outputs, at in self._all(query, values):
+                found[key] = CachedOutputs(key, execution, node, msgspec.json.decode(outputs), at)
         return found
 
     def send(self, command: Command) -> None:
@@ -280,46 +277,46 @@ class SqlJournal:
             "body": msgspec.json.encode(command.body),
             "sent_at": time.time(),
         }
-        insert = self._database.insert(inbox).values(values).on_conflict_do_nothing()
-        self._writing(lambda connection: connection.execute(insert))
+        sql = f"{insert('inbox', tuple(values))} ON CONFLICT DO NOTHING"
+        self._writing(lambda session: session.run(sql, values))
 
     def commands(self, owned: Sequence[str]) -> list[Command]:
         """See `Journal.commands`."""
         wanted = set(owned)
-        waiting = self._all(sa.select(inbox).order_by(inbox.c.sent_at, inbox.c.id))
         return [
-            Command(each.id, each.execution, each.name, msgspec.json.decode(each.body))
-            for each in waiting
-            if each.execution in wanted
+            Command(id, execution, name, msgspec.json.decode(body))
+            for id, execution, name, body in self._all(
+                "SELECT id, execution, name, body FROM inbox ORDER BY sent_at, id"
+            )
+            if execution in wanted
         ]
 
     def forget(self, commands: Sequence[str]) -> None:
         """See `Journal.forget`."""
         if commands:
-            removal = inbox.delete().where(inbox.c.id.in_(list(commands)))
-            self._writing(lambda connection: connection.execute(removal))
+            removal = "DELETE FROM inbox WHERE id = :id"
+            self._writing(lambda session: session.run_many(removal, [{"id": id} for id in commands]))
 
     def observed(self, observer: str, execution: str) -> int:
         """See `Journal.observed`."""
-        query = sa.select(offsets.c.seq).filter_by(observer=observer, execution=execution)
-        found = self._all(query)
-        return int(found[0].seq) if found else 0
+        query = "SELECT seq FROM observer_offsets WHERE observer = :observer AND execution = :execution"
+        found = self._all(query, {"observer": observer, "execution": execution})
+        return int(found[0][0]) if found else 0
 
     def mark_observed(self, observer: str, execution: str, seq: int) -> None:
         """See `Journal.mark_observed`."""
-        insert = self._database.insert(offsets).values(observer=observer, execution=execution, seq=seq)
-        upsert = insert.on_conflict_do_update(
-            index_elements=[offsets.c.observer, offsets.c.execution], set_={"seq": seq}
-        )
-        self._writing(lambda connection: connection.execute(upsert))
+        values = {"observer": observer, "execution": execution, "seq": seq}
+        upsert = "ON CONFLICT (observer, execution) DO UPDATE SET seq = excluded.seq"
+        sql = f"{insert('observer_offsets', tuple(values))} {upsert}"
+        self._writing(lambda session: session.run(sql, values))
 
     def close(self) -> None:
         """See `Journal.close`."""
         self._writer.close()
-        self._database.engine.dispose()
+        self._sessions.close()
 
 
-def _damage(group: Any, expected_seq: int) -> str:
+def _damage(group: GroupRow, expected_seq: int) -> str:
     """Why a group cannot be believed; empty if it can."""
     if group.first_seq != expected_seq:
         return f"events {expected_seq} to {group.first_seq - 1} are missing"

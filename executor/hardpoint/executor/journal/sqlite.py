@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.engine import Connection
-
-from hardpoint.executor.journal.database import Filtered
+from hardpoint.executor.journal.database import Session
 from hardpoint.executor.journal.protocol import JournalUnavailableError
 
 BUSY_TIMEOUT_S = 30.0
@@ -21,13 +19,26 @@ class SqliteDatabase:
     """See `Database`. The file is made if it is not there."""
 
     elsewhere = "choose another store with HARDPOINT_HOME"
-    driver_error = sqlite3.Error
+    driver_error: type[Exception] = sqlite3.Error
     # A deferred transaction that reads first and then writes can fail at once with SQLITE_BUSY,
     # whatever the timeout; taking the write lock first makes it wait its turn.
     begin = "BEGIN IMMEDIATE"
     # What is in the log survives the process that wrote it; after a power loss, no engine is left
     # that would go on from what was lost.
     forgets = False
+    types: Mapping[str, str] = MappingProxyType(
+        {
+            "bytes": "BLOB",
+            "float": "FLOAT",
+            # Without a row id the key is the table: one page written for an append instead of two.
+            "keyed": "WITHOUT ROWID",
+            "updated": "",
+        }
+    )
+    has_tables = "SELECT 1 FROM sqlite_master WHERE name = 'formats'"
+    # Whoever writes has the file for himself.
+    lock_schema = lock_row = ""
+    durably = ""
 
     def __init__(self, path: Path) -> None:
         self.where = str(path)
@@ -38,41 +49,27 @@ class SqliteDatabase:
                 f"Cannot make the store's folder `{path.parent}`: {error.strerror}",
                 hint="Set HARDPOINT_HOME to a folder that you may write to",
             ) from error
-        self.engine = sa.create_engine(
-            f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
-        )
-        sa.event.listen(self.engine, "connect", _configure)
-        sa.event.listen(self.engine, "begin", _begin)
-        self._durable = False
-
-    def insert(self, table: sa.Table) -> Any:
-        """See `Database.insert`."""
-        return insert(table)
-
-    def durably(self, statement: Filtered) -> Filtered:
-        """Nothing: see `choose_durability`."""
-        return statement
-
-    def choose_durability(self, cursor: Any, durable: bool) -> None:
-        """See `Database.choose_durability`."""
-        if durable != self._durable:
-            cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-            self._durable = durable
 
     def connect(self) -> Any:
         """See `Database.connect`."""
-        pooled = self.engine.raw_connection()
-        connection = pooled.dbapi_connection
-        pooled.detach()
-        self._durable = False
+        connection = sqlite3.connect(
+            self.where, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
         return connection
 
-    def lock_schema(self, connection: Connection) -> None:
-        """Nothing: whoever writes has the file for himself."""
+    def written(self, sql: str) -> str:
+        """As it stands."""
+        return sql
+
+    def choose_durability(self, session: Session, durable: bool) -> None:
+        """See `Database.choose_durability`."""
+        session.run(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
 
     def explain(self, error: Exception) -> JournalUnavailableError:
         """See `Database.explain`."""
-        reason = str(getattr(error, "orig", None) or error)
+        reason = str(error)
         if "full" in reason or "disk I/O" in reason:
             hint = "Free some space; nothing that was journaled is lost, and unfinished runs can be resumed"
         elif "malformed" in reason or "not a database" in reason:
@@ -82,16 +79,3 @@ class SqliteDatabase:
         else:
             hint = f"Check the folder's owner and rights, or {self.elsewhere}"
         return JournalUnavailableError(f"The store `{self.where}` cannot be used: {reason}", hint=hint)
-
-
-def _configure(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.close()
-
-
-def _begin(connection: Connection) -> None:
-    if not connection.get_execution_options().get("reads_only"):
-        connection.exec_driver_sql(SqliteDatabase.begin)

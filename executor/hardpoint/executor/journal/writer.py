@@ -1,23 +1,21 @@
 """The connection over which an engine writes: the hot path of every run.
 
-It goes through the driver, not through SQLAlchemy: a hop of a chain is one prepared statement, which is
-a transaction by itself.
+A hop of a chain is one statement, which is a transaction by itself.
 """
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import msgspec
 
-from hardpoint.executor.journal.database import Database, persistently
+from hardpoint.executor.journal import statements
+from hardpoint.executor.journal.database import Database, Session, persistently
 from hardpoint.executor.journal.events import Event, encode_events
 from hardpoint.executor.journal.protocol import (
     Append,
@@ -27,7 +25,6 @@ from hardpoint.executor.journal.protocol import (
     LeaseLostError,
     no_such_execution,
 )
-from hardpoint.executor.journal.statements import SUMMARY, Statements
 
 UNFLUSHED_S = 1.0
 UNFLUSHED_COMMITS = 512
@@ -73,7 +70,7 @@ class Batch:
             self.groups.append(group_values(append.execution, append.first_seq, append.events) | owned)
             if append.summary is not None:
                 new = row_values(append.summary)
-                self.summaries.append(owned | {f"new_{name}": new[name] for name in SUMMARY})
+                self.summaries.append(owned | {f"new_{name}": new[name] for name in statements.SUMMARY})
                 if append.summary.phase.terminal:
                     self.ended.append({"of": append.execution})
             self.cached += map(_cached_values, append.cached)
@@ -147,10 +144,11 @@ class Writer:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._statements = Statements(database)
+        self._append_sql = statements.append(database)
         self._lock = threading.Lock()
-        self._connection: Any = None
-        self._cursor: Any = None
+        self._session: Session | None = None
+        # Of the session, if its durability is not chosen with each statement.
+        self._durable: bool | None = None
         self._unflushed = Unflushed()
 
     def commit(self, appends: Sequence[Append], *, durable: bool) -> None:
@@ -160,7 +158,7 @@ class Writer:
         batch = Batch(appends)
         with self._lock:
             durable = durable or self._unflushed.overdue
-            self._persistently(lambda: self._write(batch, durable))
+            self._persistently(lambda session: self._write(session, batch, durable))
             if durable:
                 self._unflushed.clear()
             elif self._database.forgets:
@@ -170,11 +168,11 @@ class Writer:
         """See `Journal.renew`; in one transaction, in one trip to the server."""
         values = [{"of": each, "with_fence": owned[each], "new_lease_until": until} for each in sorted(owned)]
 
-        def work() -> set[str]:
-            with self._transaction():
-                if self._statements.renew.run_many(self._cursor, values) == len(values):
+        def work(session: Session) -> set[str]:
+            with session.transaction():
+                if session.run_many(statements.RENEW, values) == len(values):
                     return set()
-                return {each for each, fence in owned.items() if not self._holds(each, fence)}
+                return {each for each, fence in owned.items() if not _holds(session, each, fence)}
 
         with self._lock:
             return self._persistently(work)
@@ -183,9 +181,9 @@ class Writer:
         """See `Journal.release`."""
         values = [{"of": each, "with_fence": owned[each]} for each in sorted(owned)]
 
-        def work() -> None:
-            with self._transaction():
-                self._statements.release.run_many(self._cursor, values)
+        def work(session: Session) -> None:
+            with session.transaction():
+                session.run_many(statements.RELEASE, values)
 
         with self._lock:
             self._persistently(work)
@@ -195,12 +193,10 @@ class Writer:
         with self._lock:
             self._drop()
 
-    def _persistently(self, work: Callable[[], T]) -> T:
+    def _persistently(self, work: Callable[[Session], T]) -> T:
         def once() -> T:
             try:
-                if self._connection is None:
-                    self._open()
-                return work()
+                return work(self._session or self._open())
             except self._database.driver_error:
                 # Whatever it is in the middle of, a new one is not.
                 self._drop()
@@ -208,58 +204,41 @@ class Writer:
 
         return persistently(self._database, once)
 
-    def _open(self) -> None:
-        self._connection = self._database.connect()
-        self._cursor = self._connection.cursor()
+    def _open(self) -> Session:
+        self._session = session = Session(self._database)
+        self._durable = None
         if self._unflushed:
             # The server may have died, and with it what it had confirmed: the next group would leave a gap.
             # What is there stays; what belongs to a lease that was lost since then finds no such lease.
-            with self._transaction():
+            with session.transaction():
                 for batch in self._unflushed:
-                    self._append(batch, durable=True)
-                    self._add_extras(batch)
+                    self._append(session, batch, durable=True)
+                    _add_extras(session, batch)
             self._unflushed.clear()
+        return session
 
     def _drop(self) -> None:
-        connection, self._connection, self._cursor = self._connection, None, None
-        if connection is not None:
-            with contextlib.suppress(self._database.driver_error):
-                connection.close()
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._cursor.execute(self._database.begin)
-        try:
-            yield
-        except self._database.driver_error:
-            raise
-        except BaseException:
-            self._cursor.execute("ROLLBACK")
-            raise
-        self._cursor.execute("COMMIT")
-
-    def _write(self, batch: Batch, durable: bool) -> None:
-        self._database.choose_durability(self._cursor, durable)
+    def _write(self, session: Session, batch: Batch, durable: bool) -> None:
+        if durable is not self._durable:
+            self._database.choose_durability(session, durable)
+            self._durable = durable
         if batch.is_one_group:
-            if not self._append(batch, durable):
-                self._check(batch, durable)
+            if not self._append(session, batch, durable):
+                self._check(session, batch, durable)
             return
-        with self._transaction():
-            if self._append(batch, durable) < len(batch.groups):
-                self._check(batch, durable)
-            self._add_extras(batch)
+        with session.transaction():
+            if self._append(session, batch, durable) < len(batch.groups):
+                self._check(session, batch, durable)
+            _add_extras(session, batch)
 
-    def _append(self, batch: Batch, durable: bool) -> int:
-        mode = _durability(durable)
-        return self._statements.append.run_many(self._cursor, [group | mode for group in batch.groups])
+    def _append(self, session: Session, batch: Batch, durable: bool) -> int:
+        return session.run_many(self._append_sql, _durably(batch, durable))
 
-    def _add_extras(self, batch: Batch) -> None:
-        self._statements.summarise.run_many(self._cursor, batch.summaries)
-        self._statements.keep.run_many(self._cursor, batch.cached)
-        if batch.ended:
-            self._statements.drop_commands.run_many(self._cursor, batch.ended)
-
-    def _check(self, batch: Batch, durable: bool) -> None:
+    def _check(self, session: Session, batch: Batch, durable: bool) -> None:
         """Nothing if all groups are in the journal: our own, from a commit whose answer was lost.
 
         Raises:
@@ -268,7 +247,7 @@ class Writer:
         """
         for group in batch.groups:
             execution = group["execution"]
-            found = self._look(group)
+            found = session.row(statements.LOOK, group)
             if found is None:
                 raise no_such_execution(execution, [])
             owner, fence, last_seq, crc = found
@@ -277,18 +256,20 @@ class Writer:
             if (last_seq, crc) != (group["last_seq"], group["crc"]):
                 raise JournalConflictError(execution, group["first_seq"])
         # Without a change there is nothing to wait for, and the first time may not have waited.
-        self._statements.touch.run_many(
-            self._cursor, [group | _durability(durable) for group in batch.groups]
-        )
-
-    def _look(self, values: Values) -> Any:
-        self._statements.look.run(self._cursor, values)
-        return self._cursor.fetchone()
-
-    def _holds(self, execution: str, fence: int) -> bool:
-        found = self._look({"of": execution, "first_seq": 0})
-        return found is not None and bool(found[1] == fence)
+        session.run_many(statements.touch(self._database), _durably(batch, durable))
 
 
-def _durability(durable: bool) -> Values:
-    return {"durability": "on" if durable else "off"}
+def _add_extras(session: Session, batch: Batch) -> None:
+    session.run_many(statements.SUMMARISE, batch.summaries)
+    session.run_many(statements.KEEP, batch.cached)
+    session.run_many(statements.DROP_COMMANDS, batch.ended)
+
+
+def _holds(session: Session, execution: str, fence: int) -> bool:
+    found = session.row(statements.LOOK, {"of": execution, "first_seq": 0})
+    return found is not None and bool(found[1] == fence)
+
+
+def _durably(batch: Batch, durable: bool) -> list[Values]:
+    durability = {"durability": "on" if durable else "off"}
+    return [group | durability for group in batch.groups]
