@@ -588,6 +588,23 @@ def test_an_executor_goes_on_when_its_database_is_back(tmp_path: Path, start: Ca
     assert Counter(store.marks()) == dict.fromkeys("012345", 2)
 
 
+def test_an_executor_can_leave_while_its_database_is_away(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with PostgresServer() as server:
+        executor = Executor(tmp_path, journal=server.make_database(), lease_s=2.0)
+        execution = executor.submit(held, place=str(tmp_path / "door"))
+        until(execution, "AttemptStarted")
+        server.kill9()
+        executor.drain(grace_s=0.0)
+        assert "the leases of unfinished runs lapse by themselves" in caplog.text
+        server.start()
+        (tmp_path / "door").touch()
+        with Executor(tmp_path, journal=server.url("t1"), lease_s=2.0) as other:
+            other.adopt_abandoned()
+            until_there(lambda: other.journal.row(execution.id).phase is RunPhase.SUCCEEDED)
+
+
 def test_closing_waits_also_for_what_was_only_just_submitted() -> None:
     for _ in range(5):
         with Executor(journal="memory", workers=1) as executor:

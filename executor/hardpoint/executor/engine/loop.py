@@ -46,7 +46,13 @@ from hardpoint.executor.journal.events import (
     Resumed,
     RunPhase,
 )
-from hardpoint.executor.journal.protocol import Append, Journal, JournalConflictError, LeaseLostError
+from hardpoint.executor.journal.protocol import (
+    Append,
+    Journal,
+    JournalConflictError,
+    JournalUnavailableError,
+    LeaseLostError,
+)
 from hardpoint.executor.pool.face import FunctionPool
 from hardpoint.plugin_api import Clock, HardpointError, Shape, Store, TaskType
 from hardpoint.registry import Registry
@@ -146,7 +152,10 @@ class Engine:
         self.stopped = True
         owned = {run.id: run.row.fence for run in self.runs.values()}
         if owned:
-            self.journal.release(owned)
+            try:
+                self.journal.release(owned)
+            except JournalUnavailableError as error:
+                logger.warning("%s; the leases of unfinished runs lapse by themselves", error.message)
         for run in list(self.runs.values()):
             self._drop(run)
 
