@@ -145,6 +145,15 @@ def test_an_abort_waits_for_items_in_flight() -> None:
     assert state.nodes["squares"].state is NodeState.CANCELLED
 
 
+def test_an_item_that_would_have_been_tried_again_is_no_failure_that_is_allowed() -> None:
+    events = (opened(2, required=1), started(0), succeeded(0), started(1), AbortRequested(4.0, "enough"))
+    state, possible = after(*events, failed(1, retry_at=9.0))
+    assert (possible, letters(state)) == ([Finish()], "SC")
+    assert state.nodes["squares"].state is NodeState.CANCELLED
+    state.apply(Ended(5.0, RunPhase.ABORTED))
+    assert (state.apply(Resumed(6.0)), letters(state)) == ([Feed("squares")], "SQ")
+
+
 def test_an_abort_before_any_item_started() -> None:
     state, possible = after(opened(3), AbortRequested(4.0, "enough"))
     assert (possible, state.nodes["squares"].state) == ([Finish()], NodeState.CANCELLED)

@@ -221,6 +221,7 @@ def _codes(world: World) -> set[str]:
         # Of an attempt that would start too late, it is the error before that ends the node.
         found |= {
             "DeadlineExpired",
+            "TimeoutExpired",
             "ValueError",
             "WorkerDied",
             "Preempted",

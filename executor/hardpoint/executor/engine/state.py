@@ -229,7 +229,9 @@ class RunState:
                 self._array_of(node).backs_off(node)
                 found += self._more(node)
             return found
-        return self._end(node, NodeState.FAILED, event.at)
+        # Another attempt would have followed had the run gone on, so an item is none of those that may fail.
+        called_off = event.retry_at is not None and node.parent is not None
+        return self._end(node, NodeState.CANCELLED if called_off else NodeState.FAILED, event.at)
 
     def _end(self, node: NodeRun, state: NodeState, at: float) -> list[Possible]:
         """A node or item will not move again."""
