@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from hardpoint.executor.engine.job_create import BLIND_LOOKS
 from hardpoint.executor.journal.events import (
     AttemptFailed,
     AttemptStarted,
@@ -241,3 +242,36 @@ def test_an_abort_does_not_believe_absence_right_after_a_create(lab: Lab) -> Non
     lab.engine.abort(run.id, "enough")
     assert lab.finish(run, limit_s=30.0) is RunPhase.ABORTED
     assert (len(lab.service.jobs), lab.service.running) == (1, [])
+
+
+def breaks_down(lab: Lab, finds: int) -> None:
+    """The reply to the create is lost, repeating it is refused, and so many looks for the job break down."""
+
+    def fault(verb: str) -> HardpointError | None:
+        match verb, lab.service.count(verb):
+            case "create", 1:
+                return LostReply("cut")
+            case "create", _:
+                return HardpointError("the plugin broke down")
+            case "find", count if count <= finds:
+                return HardpointError("the plugin broke down")
+            case _:
+                return None
+
+    lab.service.fault = fault
+
+
+def test_a_look_that_broke_down_proves_nothing(lab: Lab) -> None:
+    breaks_down(lab, finds=BLIND_LOOKS - 1)
+    run = lab.submit(lab.spec(1.0))
+    assert lab.finish(run) is RunPhase.SUCCEEDED
+    assert (len(lab.service.jobs), len(lab.events(run, AttemptStarted))) == (1, 1)
+
+
+def test_a_plugin_that_can_never_look_does_not_hold_the_run_for_ever(lab: Lab) -> None:
+    breaks_down(lab, finds=1000)
+    run = lab.submit(lab.spec(1.0))
+    assert lab.finish(run) is RunPhase.FAILED
+    assert lab.service.count("find") == BLIND_LOOKS
+    (failed,) = lab.events(run, AttemptFailed)
+    assert failed.error.message == "the plugin broke down"

@@ -151,3 +151,20 @@ def test_a_job_that_is_gone_for_good_is_made_again_at_the_platforms_cost(lab: La
     assert failed.error.code == "JobAbsent"
     assert failed.error.message == "The service does not know job `j1` any more"
     assert lab.node(run).system_failures == 1
+
+
+def test_an_answer_that_took_its_time_proves_no_absence(lab: Lab) -> None:
+    run = lab.submit(lab.spec(40.0))
+    lab.turn_until(lambda: lab.node(run).phase is Phase.RUNNING)
+    job = lab.service.jobs.pop("j1")
+    asked = lab.service.count("poll")
+    lab.turn_until(lambda: lab.service.count("poll") == asked + 1)
+    lab.turn_for(0.1)
+    # Asked while the job was not to be seen, and answered when absence would have lasted long enough.
+    lab.steps.latency_s = 3.0
+    lab.turn_until(lambda: lab.service.count("poll") == asked + 2)
+    lab.service.jobs["j1"] = job
+    lab.turn_for(3.1)
+    lab.steps.latency_s = 0.05
+    assert lab.finish(run) is RunPhase.SUCCEEDED
+    assert not lab.events(run, AttemptFailed)

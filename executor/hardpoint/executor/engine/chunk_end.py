@@ -30,11 +30,12 @@ _WHOLE = {Phase.SUCCEEDED: "S", Phase.FAILED: "F", Phase.CANCELLED: "C"}
 class ChunkEnd(JobEnd):
     """Owned by the engine's thread; see `JobEnd` for what it shares with jobs of one item."""
 
-    def moved_array(self, run: Run, chunk: NodeRun, status: ArrayStatus) -> None:
+    def moved_array(self, run: Run, chunk: NodeRun, status: ArrayStatus, asked_at: float) -> None:
         """Take in the states of a chunk's items; those that did not change write nothing."""
         if status.phase is Phase.ABSENT:
-            self._absent(run, chunk, self._desk.clock.now())
+            self._absent(run, chunk, asked_at)
             return
+        self._attempts.notes(run).absent_since.pop(chunk.id, None)
         letters = status.items.letters
         if len(letters) != len(chunk.chunk) or not set(letters) <= set("QRSFC"):
             self._broken(run, chunk, letters)

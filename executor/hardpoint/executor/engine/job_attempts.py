@@ -44,6 +44,8 @@ class Notes:
         """Jobs that the service says it does not know, and since when."""
         self.doubts: dict[str, ErrorInfo] = {}
         """Why a create failed that may have made a job all the same."""
+        self.blind: dict[str, int] = {}
+        """Looks for a job that broke down, of attempts of which nothing better is known."""
         self.cancelling: dict[str, float] = {}
         """Attempts whose job is asked to end, again and again, and since when."""
         self.collecting: set[str] = set()
@@ -238,6 +240,7 @@ class JobAttempts:
         notes.created_at.pop(node.id, None)
         notes.absent_since.pop(node.id, None)
         notes.asked_at.pop(node.id, None)
+        notes.blind.pop(node.id, None)
         self._go_on(self.throttle.release((run.id, node.id)))
 
     def abandon(self, run: Run) -> None:

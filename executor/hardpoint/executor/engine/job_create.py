@@ -26,6 +26,9 @@ from hardpoint.executor.journal.events import (
 )
 from hardpoint.plugin_api import ErrorInfo, ErrorKind, Idempotency, JobRef, Prepared
 
+BLIND_LOOKS = 5
+"""How often a plugin may break down when asked whether a job exists, before its word is done without."""
+
 
 class JobCreate:
     """Owned by the engine's thread.
@@ -203,10 +206,18 @@ class JobCreate:
         doubts = self._attempts.notes(run).doubts
         if answer.value is not None:
             self._is(run, node, answer.value, certain=False)
-        elif answer.error is not None and (may_pass(answer.error) or node.cancel is not None):
+        elif answer.error is not None and self._looks_again(run, node, answer.error):
             self._unsettled(run, node, answer.error)
         elif node.cancel is not None:
             doubts.pop(node.id, None)
             self._end.confirm_cancelled(run, node)
         else:
             self._end.failed(run, node, doubts.pop(node.id))
+
+    def _looks_again(self, run: Run, node: NodeRun, error: ErrorInfo) -> bool:
+        """Whether a look that failed is repeated; whoever can never look would hold the run for ever."""
+        if may_pass(error) or node.cancel is not None:
+            return True
+        blind = self._attempts.notes(run).blind
+        blind[node.id] = blind.get(node.id, 0) + 1
+        return blind[node.id] < BLIND_LOOKS

@@ -49,8 +49,8 @@ class JobEnd:
 
     # What the service says
 
-    def moved(self, run: Run, node: NodeRun, status: Status) -> None:
-        """Take in what the service says of a job; a phase that did not change writes nothing."""
+    def moved(self, run: Run, node: NodeRun, status: Status, asked_at: float) -> None:
+        """Take in what the service said, when asked, of a job; a phase that did not change writes nothing."""
         if node.phase is Phase.SUCCEEDED:
             return  # late or repeated: its outputs are being read
         now = self._desk.clock.now()
@@ -58,7 +58,7 @@ class JobEnd:
             self._attempts.notes(run).absent_since.pop(node.id, None)
         match status.phase:
             case Phase.ABSENT:
-                self._absent(run, node, now)
+                self._absent(run, node, asked_at)
             case Phase.SUCCEEDED if status.outputs is not None:
                 self._brought(run, node, status.outputs)
             case Phase.FAILED | Phase.CANCELLED if node.cancel is not None and not _lost(run, status):
@@ -78,11 +78,11 @@ class JobEnd:
             moved = JobMoved(now, node.id, node.attempt, status.phase, status.reason, status.links)
             self._desk.emit(run, moved)
 
-    def _absent(self, run: Run, node: NodeRun, now: float) -> None:
+    def _absent(self, run: Run, node: NodeRun, asked_at: float) -> None:
         # Not from the attempt's start: a create that was repeated for long may just have made the job.
-        notes = self._attempts.notes(run)
+        notes, now = self._attempts.notes(run), self._desk.clock.now()
         since = notes.absent_since.setdefault(node.id, now)
-        if now < since + self._attempts.task_type(run, node).settling_delay_s:
+        if asked_at < since + self._attempts.task_type(run, node).settling_delay_s:
             return
         # Gone before its end was asked for: then it is no timeout, but the platform's loss.
         ended_it = run.state.phase is not RunPhase.RUNNING or since >= notes.cancelling.get(node.id, now)

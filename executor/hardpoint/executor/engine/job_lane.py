@@ -171,16 +171,16 @@ class JobLane:
         else:
             self._jobs.create.claim(run, node)
 
-    def _moved(self, run: Run, node: NodeRun, status: Status) -> None:
-        self._end.moved(run, node, status)
+    def _moved(self, run: Run, node: NodeRun, status: Status, asked_at: float) -> None:
+        self._end.moved(run, node, status, asked_at)
 
     def _poll(self, task_type: str, jobs: list[JobRef], then: Polled[Status]) -> None:
         """Ask for jobs of one account in one step; polls that hang must not hold up creates and cancels."""
         calls = self._attempts.calls(task_type)
         self._steps.submit(task_type, lambda: calls.poll(jobs), then, lane="polls")
 
-    def _array_moved(self, run: Run, node: NodeRun, status: ArrayStatus) -> None:
-        self._chunk_end.moved_array(run, node, status)
+    def _array_moved(self, run: Run, node: NodeRun, status: ArrayStatus, asked_at: float) -> None:
+        self._chunk_end.moved_array(run, node, status, asked_at)
 
     def _poll_arrays(self, task_type: str, jobs: list[JobRef], then: Polled[ArrayStatus]) -> None:
         calls = self._attempts.array_calls(task_type)

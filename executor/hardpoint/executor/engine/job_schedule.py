@@ -25,7 +25,7 @@ class Watched:
         since: When it was created, seconds since the epoch.
     """
 
-    __slots__ = ("absent", "asked", "job", "node", "run", "serial", "since")
+    __slots__ = ("absent", "asked", "asked_at", "job", "node", "run", "serial", "since")
 
     def __init__(self, run: Run, node: NodeRun, job: JobRef, since: float) -> None:
         self.since = since
@@ -33,6 +33,7 @@ class Watched:
         self.node = node
         self.job = job
         self.asked = False
+        self.asked_at = since
         self.absent = False
         """The last poll said that the service does not know it."""
         self.serial = 0

@@ -33,7 +33,8 @@ Key = tuple[str, str, tuple[str, ...]]
 StatusT = TypeVar("StatusT", Status, ArrayStatus)
 Polled = Callable[[Answer[dict[str, StatusT]]], None]
 Poll = Callable[[str, list[JobRef], Polled[StatusT]], None]
-Moved = Callable[[Run, NodeRun, StatusT], None]
+Moved = Callable[[Run, NodeRun, StatusT, float], None]
+"""Takes what the service says, and when it was asked: an answer may have taken its time."""
 
 _ORDER = {Phase.QUEUED: 0, Phase.RUNNING: 1}
 
@@ -125,7 +126,7 @@ class JobWatch(Generic[StatusT]):
         back = known is not None and _ORDER.get(status.phase, 2) < _ORDER.get(known, 2)
         # Absence is only believed of a poll: a stream may be about jobs that it does not see yet.
         if not back and status.phase is not known and status.phase is not Phase.ABSENT:
-            self._moved(watched.run, watched.node, status)
+            self._moved(watched.run, watched.node, status, self._desk.clock.now())
 
     def stream_ended(self, key: Key) -> None:
         """A stream delivers no more: its jobs are asked for at the usual pace again."""
@@ -179,7 +180,7 @@ class JobWatch(Generic[StatusT]):
         batch = []
         for watched in schedule.take(now):
             if self._current(watched):
-                watched.asked = True
+                watched.asked, watched.asked_at = True, now
                 batch.append(watched)
             else:
                 schedule.remove(watched.job.id)
@@ -219,7 +220,7 @@ class JobWatch(Generic[StatusT]):
         if schedule.streaming and watched.node.phase is not None:
             schedule.streaming = False  # the stream should have told this
         if self._current(watched):
-            self._moved(watched.run, watched.node, status)
+            self._moved(watched.run, watched.node, status, watched.asked_at)
 
     def _note_health(self, schedule: Schedule, error: ErrorInfo | None, size: int, now: float) -> None:
         """Ask a service that does not answer ever more slowly; one that refuses, for fewer jobs at a time."""
