@@ -19,6 +19,10 @@ from hardpoint.executor.cli.entry import run_command_line
 from hardpoint.executor.cli.failures import describe
 
 HEAVY = ("sqlalchemy", "fsspec", "stevedore", "pluggy", "msgspec", "numpy", "pandas", "rich", "logging")
+NOT_FOR_A_RUN = (
+    *("typer", "pydantic", "rich", "sqlalchemy", "fsspec", "stevedore", "numpy", "pandas", "pyarrow"),
+    *("asyncio", "ssl", "pickle", "zoneinfo"),
+)
 CPU_LIMIT_S = 0.15
 
 HELP = f"""
@@ -32,10 +36,57 @@ print("HEAVY", sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)
 """
 
 
+FLOW = f"""
+import sys
+from hardpoint.core import task, workflow
+
+@task
+def imported() -> list[str]:
+    return sorted(set({NOT_FOR_A_RUN!r}) & set(sys.modules))
+
+@workflow
+def one() -> list[str]:
+    return imported()
+"""
+
+RUN = f"""
+import gc, sys
+from hardpoint.executor.cli import main
+try:
+    main()
+except SystemExit as error:
+    assert error.code == 0, error.code
+assert gc.isenabled()
+print("IMPORTED", sorted(set({NOT_FOR_A_RUN!r}) & set(sys.modules)), file=sys.stderr)
+"""
+
+
 def test_help_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", HELP], capture_output=True, text=True, check=True)
     assert done.stderr == "HEAVY []\n"
     assert done.stdout.startswith("Usage: hardpoint [OPTIONS] COMMAND [ARGS]...")
+
+
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_a_run_and_a_plan_import_what_they_need(command: str, tmp_path: Path) -> None:
+    (tmp_path / "flow.py").write_text(FLOW)
+    words = [sys.executable, "-c", RUN, command, "flow.py", "one"]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stderr) == (0, "IMPORTED []\n")
+    if command == "run":  # what the task found imported in its worker process
+        assert "result = []" in done.stdout.splitlines()
+
+
+def test_words_before_the_file_are_taken_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("flow.py").write_text("from hardpoint.core import workflow\n\n@workflow\ndef none() -> None: ...\n")
+    answers = []
+    for words in ("plan flow.py none --json", "plan --json flow.py none"):
+        assert run_command_line(words.split()) == 0
+        answers.append(json.loads(capsys.readouterr().out))
+    assert answers[0] == answers[1]
 
 
 def test_help_takes_less_than_150_ms_of_cpu(tmp_path: Path) -> None:

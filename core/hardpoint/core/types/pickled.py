@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from typing import Annotated, Any, TypeVar
 
 from hardpoint.core.types.codec import Codec
@@ -36,6 +35,8 @@ def pickled_codec(inside: Any, name: str = "") -> Codec:
     def encode(value: Any, store: Store) -> Wire:
         if not isinstance(value, cls):
             raise wrong_value(expected, value)
+        import pickle  # here, as few workflows need it, and every process would pay 2 ms
+
         try:
             data = pickle.dumps(value, protocol=5)
         except Exception as error:  # pickling runs the author's `__reduce__`, which may raise anything
@@ -46,6 +47,8 @@ def pickled_codec(inside: Any, name: str = "") -> Codec:
         return reference_wire(store.put_bytes(data, format="pickle"))
 
     def decode(wire: Wire, store: Store) -> Any:
+        import pickle
+
         data = store.read_bytes(decode_reference(expected, wire))
         try:
             return pickle.loads(data)  # noqa: S301 (asked for by the hint; the digest was checked)

@@ -17,7 +17,6 @@ from __future__ import annotations
 import datetime as dt
 import re
 import urllib.parse
-import zoneinfo
 from typing import Any, TypeVar
 
 from hardpoint.core.types.codec import Codec
@@ -34,7 +33,8 @@ _Moment = TypeVar("_Moment", dt.datetime, dt.time)
 def moment_text(value: dt.datetime | dt.time) -> str:
     """ISO 8601 text, with what it cannot say in brackets.
 
-    >>> moment_text(dt.datetime(2024, 10, 27, 2, 30, tzinfo=zoneinfo.ZoneInfo("Europe/Paris"), fold=1))
+    >>> from zoneinfo import ZoneInfo
+    >>> moment_text(dt.datetime(2024, 10, 27, 2, 30, tzinfo=ZoneInfo("Europe/Paris"), fold=1))
     '2024-10-27T02:30:00+01:00[Europe/Paris][_fold=1]'
     """
     zone = value.tzinfo
@@ -42,14 +42,20 @@ def moment_text(value: dt.datetime | dt.time) -> str:
         suffix = ""
     elif type(zone) is dt.timezone:
         suffix = _name_suffix(zone)
-    elif type(zone) is zoneinfo.ZoneInfo and zone.key:
-        suffix = f"[{zone.key}]"
     else:
-        raise EncodeError(
-            f"Time zone {show_hint(type(zone))} {str(zone)!r} has no portable name",
-            hint="Use `zoneinfo.ZoneInfo('Area/City')` or `datetime.timezone`",
-        )
+        suffix = f"[{_zone_key(zone)}]"
     return value.isoformat() + suffix + ("[_fold=1]" if value.fold else "")
+
+
+def _zone_key(zone: dt.tzinfo) -> str:
+    from zoneinfo import ZoneInfo  # here, as few workflows need it, and every process would pay 2 ms
+
+    if type(zone) is ZoneInfo and zone.key:
+        return zone.key
+    raise EncodeError(
+        f"Time zone {show_hint(type(zone))} {str(zone)!r} has no portable name",
+        hint="Use `zoneinfo.ZoneInfo('Area/City')` or `datetime.timezone`",
+    )
 
 
 def _name_suffix(zone: dt.timezone) -> str:
@@ -84,9 +90,11 @@ def moment_of(cls: type[_Moment], text: str) -> _Moment:
 
 
 def _in_zone(value: _Moment, key: str, *, said_fold: bool) -> _Moment:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
     try:
-        zoned = value.replace(tzinfo=zoneinfo.ZoneInfo(key))
-    except zoneinfo.ZoneInfoNotFoundError:
+        zoned = value.replace(tzinfo=ZoneInfo(key))
+    except ZoneInfoNotFoundError:
         raise ValueError(f"No time zone `{key}` on this machine: `pip install tzdata`") from None
     given = value.utcoffset()
     if said_fold or given is None or zoned.utcoffset() == given:

@@ -17,5 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: Without the program's name; default: those of this process.
     """
     from hardpoint.executor.cli.entry import run_command_line
+    from hardpoint.executor.starting import imports_that_stay
 
-    sys.exit(run_command_line(list(sys.argv[1:] if arguments is None else arguments)))
+    if arguments is not None:
+        sys.exit(run_command_line(list(arguments)))
+    sys.exit(run_command_line(sys.argv[1:], imports_that_stay()))

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 from hardpoint.executor.cli.exit_codes import DEBUG, DONE, FAILED
 
 
-def run_command_line(arguments: list[str]) -> int:
+def run_command_line(
+    arguments: list[str],
+    importing: AbstractContextManager[None] = nullcontext(),  # noqa: B008 - has no state
+) -> int:
     """Run one command.
 
     Args:
         arguments: Without the program's name.
+        importing: Is held while the command's modules are imported, before anything of the user's is run.
 
     Returns:
         0 done, 1 the run failed or was aborted, 2 nothing was started.
     """
-    from typer.main import get_command
-
-    from hardpoint.executor.cli.app import app
-
     try:
-        code: Any = get_command(app).main(args=arguments, prog_name="hardpoint", standalone_mode=False)
+        with importing:
+            command = _command(arguments)
+        code = command()
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read our output has seen enough; Python would complain about it once more at exit.
@@ -35,6 +40,29 @@ def run_command_line(arguments: list[str]) -> int:
     except Exception as error:
         return _refuse(error, as_json="--json" in arguments)
     return code if isinstance(code, int) else DONE
+
+
+def _command(arguments: list[str]) -> Callable[[], Any]:
+    # From FILE on, the words of these two are not Typer's: importing it, and pydantic, which it checks even
+    # texts with, would be a third of what a small run costs.
+    match arguments:
+        case ["run", file, name, *words] if not file.startswith("-"):
+            from hardpoint.executor.cli.options import RunOptions
+            from hardpoint.executor.cli.run import run_workflow
+
+            return partial(run_workflow, [file, name, *words], RunOptions())
+        case ["plan", file, name, *words] if not file.startswith("-"):
+            from hardpoint.executor.cli.options import RunOptions
+            from hardpoint.executor.cli.plan import print_plan
+
+            return partial(print_plan, [file, name, *words], RunOptions())
+        case _:
+            from typer.main import get_command
+
+            from hardpoint.executor.cli.app import app
+
+            main = get_command(app).main
+            return partial(main, args=arguments, prog_name="hardpoint", standalone_mode=False)
 
 
 def _refuse(error: Exception, *, as_json: bool) -> int:

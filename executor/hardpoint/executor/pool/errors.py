@@ -117,7 +117,7 @@ def _kind_and_hint(exit_code: int, spec: TaskSpec, *, was_ready: bool) -> tuple[
     if not was_ready:
         return (
             ErrorKind.SYSTEM,
-            "Run `python -P -m hardpoint.executor.worker.serve` by hand to see what is wrong",
+            "Run `python -P -m hardpoint.executor.worker` by hand to see what is wrong",
         )
     if spec.resources.memory_bytes is not None:
         return ErrorKind.USER, (

@@ -60,7 +60,7 @@ def spawn(name: str, home: Path, python: str) -> tuple[socket.socket, socket.soc
     try:
         process = subprocess.Popen(
             # -P: the temporary folder it starts in is no place to import from.
-            [python, "-P", "-m", "hardpoint.executor.worker.serve", *map(str, given)],
+            [python, "-P", "-m", "hardpoint.executor.worker", *map(str, given)],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,

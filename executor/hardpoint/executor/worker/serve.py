@@ -1,7 +1,4 @@
-"""A worker process: runs function tasks one after the other, for the engine that started it.
-
-Started as `python -m hardpoint.executor.worker.serve FD CONTROL` with two connected sockets as descriptors.
-"""
+"""A worker process: runs function tasks one after the other, for the engine that started it."""
 
 from __future__ import annotations
 
@@ -149,7 +146,3 @@ def main(descriptor: int, control: int) -> None:
     sys.stderr.flush()
     # Without the interpreter's own ending, which waits for threads that user code left running.
     os._exit(0)
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
