@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import signal
 import sys
@@ -17,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
-from hardpoint.executor import AsyncExecution, AsyncExecutor
+from hardpoint.executor import AdmissionRefusedError, AsyncExecution, AsyncExecutor
 from hardpoint.executor.journal.events import fields_of
 from hardpoint.executor.journal.protocol import ExecutionNotFoundError
 from hardpoint.executor.view import load_view
@@ -49,9 +50,10 @@ def watch(app: Starlette, execution: AsyncExecution) -> None:
 
 
 async def submit(request: Request) -> JSONResponse:
-    """POST /runs with `{"inputs": {...}}`."""
+    """POST /runs with `{"inputs": {...}}`, and perhaps `"qos"`: `high`, `medium` or `low`."""
     body = await request.json()
-    execution = await request.app.state.hardpoint.submit(order, **body.get("inputs", {}))
+    submit_with = request.app.state.hardpoint.submit_with
+    execution = await submit_with(order, body.get("inputs", {}), qos=body.get("qos", ""))
     watch(request.app, execution)
     return JSONResponse({"execution": execution.id}, status_code=201)
 
@@ -98,8 +100,12 @@ async def abort(request: Request) -> JSONResponse:
 async def refuse(_: Request, error: Exception) -> JSONResponse:
     """Errors as JSON, with what helps."""
     assert isinstance(error, HardpointError)
+    answer = {"error": error.message, "hint": error.hint}
+    if isinstance(error, AdmissionRefusedError):
+        headers = {"Retry-After": str(math.ceil(error.retry_after_s or 1.0))}
+        return JSONResponse(answer, status_code=429, headers=headers)
     code = 404 if isinstance(error, ExecutionNotFoundError) else 400 if isinstance(error, UsageError) else 500
-    return JSONResponse({"error": error.message, "hint": error.hint}, status_code=code)
+    return JSONResponse(answer, status_code=code)
 
 
 routes = [

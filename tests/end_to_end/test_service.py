@@ -224,6 +224,20 @@ def test_many_open_streams_do_not_keep_others_from_submitting(running: Server, t
     asyncio.run(watch_many())
 
 
+def test_a_full_queue_is_answered_with_when_to_come_again(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "hardpoint.toml").write_text('[tenants."*"]\nmax_running = 1\nmax_queued = 1\n')
+    inputs = inputs_of(1, tmp_path / "ledger.txt", takes_s=60)
+    with serving(home) as server, httpx.Client(base_url=server.url, timeout=30) as client:
+        codes = [client.post("/runs", json={"inputs": inputs}).status_code for _ in range(2)]
+        refused = client.post("/runs", json={"inputs": inputs, "qos": "high"})
+        phases = [each["phase"] for each in client.get("/runs").json()]
+    assert (codes, phases) == ([201, 201], ["QUEUED", "RUNNING"])
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "10")
+    assert refused.json()["error"] == "The queue of tenant `default/development` is full: `max_queued` is 1"
+
+
 def test_errors_say_what_helps(client: httpx.Client) -> None:
     missing = client.post("/runs", json={"inputs": {"number": 1}})
     assert missing.status_code == 400

@@ -189,10 +189,10 @@ def test_a_claim_larger_than_its_pool_fails_at_once(tmp_path: Path) -> None:
     with Executor(tmp_path, plugins={"odd": plugin}) as executor:
         error = executor.submit(huge_flow).outcome(30).error
     assert error is not None
-    assert error.message == "A claim of 3 units can never be granted: pool `odd:here` has 2"
+    assert error.message == "A claim of 3 units of pool `odd:here` can never be granted: the pool has 2"
 
 
-def test_units_of_a_run_that_another_engine_took_are_free_again(tmp_path: Path) -> None:
+def test_units_of_a_run_that_another_engine_took_stay_held_until_its_job_ends(tmp_path: Path) -> None:
     plugin = OddPlugin()
     plugin.handler.ends = False
     plugin.let_go.set()
@@ -200,12 +200,17 @@ def test_units_of_a_run_that_another_engine_took_are_free_again(tmp_path: Path) 
         lost = executor.submit(full_flow)
         for event in lost.events():
             if event.kind == "JobCreated":
-                executor.journal.claim(lost.id, "thief", now=time.time() + 2 * LEASE_S)
+                taken = executor.journal.claim(lost.id, "thief", now=time.time() + 2 * LEASE_S)
                 lost.abort()
         with pytest.raises(LeaseLostError):
             lost.outcome(30)
+        waiting = executor.submit(full_flow)
+        assert taken is not None
+        assert [execution for execution, _ in executor.journal.pools.leases("odd:here")] == [lost.id]
         plugin.handler.ends = True
-        assert executor.submit(full_flow).result(30) == 7
+        executor.journal.release({lost.id: taken.fence})
+        assert executor.resume(lost.id).outcome(30).phase is RunPhase.SUCCEEDED
+        assert waiting.result(30) == 7
 
 
 def test_an_abort_while_a_plugin_prepares_ends_the_run_once(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from hardpoint.core import Cache, Retry, node, task, workflow
-from hardpoint.executor import AsyncExecutor, ExecutionFailedError, Executor
-from hardpoint.executor.api import ExecutionOwnedError, ExecutorClosedError
+from hardpoint.executor import AsyncExecutor, ExecutionFailedError, ExecutionOwnedError, Executor
+from hardpoint.executor.api import ExecutorClosedError
 from hardpoint.executor.journal.events import RunPhase
 from hardpoint.executor.journal.protocol import LEASE_S, ExecutionNotFoundError
 from hardpoint.plugin_api import JournaledEvent, hookimpl

@@ -293,13 +293,17 @@ def test_a_newer_store_is_refused(store: Store) -> None:
 def test_an_older_store_is_marked_when_it_is_written_not_when_it_is_read(store: Store) -> None:
     store.open().create(row(owner=""), b"{}", [SUBMITTED])
     store.change("UPDATE formats SET journal = 0")
-    store.change("DROP INDEX executions_unfinished")
+    store.change("DROP INDEX executions_queued")
+    store.change("DROP TABLE tenants")
+    store.change("ALTER TABLE executions DROP COLUMN priority")
     journal = store.open()
     assert [each.execution for each in journal.abandoned(1.0, 9)] == ["e1"]
+    assert journal.row("e1").priority == 0
     assert store.change("UPDATE formats SET journal = 0 WHERE journal = 0") == 1
     assert journal.claim("e1", "me", now=2.0) is not None
     assert store.change("UPDATE formats SET journal = 0 WHERE journal = :now", now=JOURNAL_FORMAT) == 1
-    store.change("DROP INDEX executions_unfinished")
+    store.change("DROP INDEX executions_queued")
+    store.change("DROP TABLE tenants")
 
 
 def test_a_file_that_is_no_database_is_explained(tmp_path: Path) -> None:

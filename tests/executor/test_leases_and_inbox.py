@@ -176,7 +176,7 @@ class Office:
         self.desk = Desk(self.clock, random.Random(1))
         self.aborted: list[tuple[str, str]] = []
         self.lost: list[str] = []
-        self.upkeep = Upkeep(self.desk, self.journal, self._abort, self._lose)
+        self.upkeep = Upkeep(self.desk, self.journal, self._abort, self._lose, self.desk.forget)
         owned = row(at=self.clock.wall)
         self.journal.create(owned, b"{}", [SUBMITTED])
         self.desk.runs["e1"] = run_of(owned)

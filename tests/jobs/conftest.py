@@ -31,6 +31,7 @@ from hardpoint.plugin_api import (
     Phase,
     PollPolicy,
     Prepared,
+    RateLimit,
     ResourcePool,
     Shape,
     SimpleKind,
@@ -231,6 +232,11 @@ class Service:
         return [job.id for job in self.jobs.values() if job.status(self.time.at_s).phase is Phase.RUNNING]
 
 
+def account_of(request: CreateRequest) -> str:
+    """Whose job it is: its config may say."""
+    return str(request.spec.config.get("account", "account"))
+
+
 class Handler:
     """Finds its service in the class: a context has no place for it."""
 
@@ -238,7 +244,7 @@ class Handler:
 
     def prepare(self, context: Context, request: CreateRequest) -> Prepared:
         self.service.called("prepare")
-        return Prepared("account")
+        return Prepared(account_of(request))
 
     def create(self, context: Context, request: CreateRequest) -> JobRef:
         if self.service.gated:
@@ -254,14 +260,14 @@ class Handler:
             self.service.start(request)
             raise
         found = self.service.of_token(request.token) if self.repeatable else []
-        return JobRef((found or [self.service.start(request)])[0].id, "account")
+        return JobRef((found or [self.service.start(request)])[0].id, account_of(request))
 
     repeatable = True
 
     def find(self, context: Context, request: CreateRequest) -> JobRef | None:
         self.service.called("find")
         found = self.service.of_token(request.token)
-        return JobRef(found[0].id, "account") if found else None
+        return JobRef(found[0].id, account_of(request)) if found else None
 
     def poll_many(self, context: Context, jobs: Sequence[JobRef]) -> Mapping[str, Status]:
         self.service.called("poll", len(jobs))
@@ -311,10 +317,17 @@ class Lab:
     Args:
         policy: How often to poll; None: as a plugin that says nothing.
         latency_s: How long every call takes.
+        rates: What the plugin declares.
         **declared: Further fields of the task types.
     """
 
-    def __init__(self, policy: PollPolicy | None = None, latency_s: float = 0.05, **declared: Any) -> None:
+    def __init__(
+        self,
+        policy: PollPolicy | None = None,
+        latency_s: float = 0.05,
+        rates: Sequence[RateLimit] = (),
+        **declared: Any,
+    ) -> None:
         self.time = Time()
         self.service = service = Service(self.time)
         self.pool = Pool(self.time)
@@ -343,7 +356,11 @@ class Lab:
 
             @hookimpl
             def resource_pools(self) -> Iterable[ResourcePool]:
-                return [ResourcePool("one", 1)]
+                return [ResourcePool("one", 1), ResourcePool("four", 4)]
+
+            @hookimpl
+            def rate_limits(self) -> Iterable[RateLimit]:
+                return rates
 
         self._plugin = Plugin()
         self.begin()
@@ -370,7 +387,9 @@ class Lab:
     def spec(self, seconds: float = 1.0, type: str = "job", **fields: Any) -> TaskSpec:
         return TaskSpec("flow.py:work", type, "v1", NUMBER, {"seconds": seconds}, **fields)
 
-    def submit(self, *specs: TaskSpec) -> Run:
+    def submit(
+        self, *specs: TaskSpec, project: str = "p", priority: int = 0, max_parallelism: int = 0
+    ) -> Run:
         """One node for each spec: `n0`, `n1`, …"""
         nodes = tuple(Node(f"n{i}", f"t{i}") for i in range(len(specs)))
         outputs: dict[str, Binding] = {"result": FromNode("n0", "result")}
@@ -383,7 +402,7 @@ class Lab:
             f"run{self.runs}",
             "flow",
             compiled.digest,
-            "p",
+            project,
             "d",
             RunPhase.RUNNING,
             now,
@@ -391,7 +410,17 @@ class Lab:
             fence=1,
             lease_until=now + LEASE_S,
         )
-        submitted = Submitted(now, "flow", compiled.digest, {}, "", "p", "d")
+        submitted = Submitted(
+            now,
+            "flow",
+            compiled.digest,
+            {},
+            "",
+            project,
+            "d",
+            priority=priority,
+            max_parallelism=max_parallelism,
+        )
         self.journal.create(row, compiled.to_json(), [submitted])
         run = Run(row, compiled, flatten(compiled), [submitted])
         self.engine.adopt(run)

@@ -44,8 +44,7 @@ def test_of_two_jobs_of_one_token_the_oldest_survives(lab: Lab) -> None:
     (created,) = lab.events(run, JobCreated)
     assert lab.service.jobs[created.job.id].end.phase.name == "SUCCEEDED"
     assert not lab.service.running
-    assert lab.engine._jobs is not None
-    assert lab.engine._jobs.sweep.swept == 1
+    assert lab.engine._lanes.jobs.sweep.swept == 1
 
 
 def hide_first_job(lab: Lab) -> None:
@@ -137,7 +136,7 @@ def test_an_earlier_attempt_that_ended_unsettled_is_looked_for_after_adoption(la
     lab.begin("second")
     again = lab.take_over(run)
     lab.turn_until(lambda: lab.node(again).attempt == 2 and len(lab.service.jobs) == 2)
-    lab.engine._job_lane().adopted(again, lab.events(again)[:6])
+    lab.engine._lanes.jobs.adopted(again, lab.events(again)[:6])
     lab.turn_for(10.0)
     assert lab.service.running == ["j2"]
     assert lab.finish(again) is RunPhase.SUCCEEDED

@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from hardpoint.executor.clock import SystemClock
 from hardpoint.executor.engine.job_context import CallGate, CallGivenUpError
 from hardpoint.executor.engine.steps import THREADS_PER_GROUP, Answer, Step, StepThreads
+from hardpoint.executor.rates.memory_ledger import MemoryLedger
+from hardpoint.executor.rates.rates import Rates
 
 PATIENCE_S = 30.0
 
@@ -101,7 +104,8 @@ def test_a_thread_that_hangs_is_replaced_and_its_answer_comes_late(runner: Runne
 
 
 def test_a_call_that_was_given_up_changes_nothing_any_more(runner: Runner) -> None:
-    gate, go = CallGate(lambda: True), threading.Event()
+    rates = Rates(list, MemoryLedger(), SystemClock())
+    gate, go = CallGate("a", rates, lambda: True), threading.Event()
     late: list[Answer[Any]] = []
     inside = threading.Event()
 
@@ -119,7 +123,7 @@ def test_a_call_that_was_given_up_changes_nothing_any_more(runner: Runner) -> No
     assert late[0].error is not None
     assert late[0].error.code == CallGivenUpError.__name__
     with gate.write():
-        assert gate.writes == 1
+        assert [counts.calls for counts in rates.counts()] == [1]
 
 
 def test_a_stream_does_not_take_a_thread_of_its_group(runner: Runner) -> None:

@@ -46,8 +46,9 @@ class Audit:
     Args:
         service: Its books are compared with the journal.
         owner_of: Which process holds the lease of a run.
-        one_engine: Whether there is never more than one engine at a time: then capacity holds exactly, and
-            a search for a job is never confused by another engine.
+        one_engine: Whether there is never more than one engine at a time: then a search for a job is never
+            confused by another engine.
+        shares: Whether engines learn from the journal what others hold: then capacity holds for all together.
         punctual: Whether nothing holds engines up or sets their clocks: then limits of time hold exactly.
     """
 
@@ -57,6 +58,7 @@ class Audit:
         owner_of: Callable[[str], str],
         *,
         one_engine: bool,
+        shares: bool,
         punctual: bool,
     ) -> None:
         self.owner_of = owner_of
@@ -64,6 +66,7 @@ class Audit:
         self.commits = 0
         self._service = service
         self._one_engine = one_engine
+        self._shares = shares
         self._punctual = punctual
         self._tokens: dict[tuple[str, str, int], str] = {}
 
@@ -284,8 +287,9 @@ class Audit:
         jobs = service.of_token(job.token)
         if job.type != "sim_search" or self._one_engine:
             require(len(jobs) == 1, f"{job.node}/{job.attempt}: {len(jobs)} jobs for one token")
-        # An engine that has one run does not see what attempts of another hold that nobody has taken up yet.
-        if self._one_engine and len(self.books) == 1 and job.pool:
+        # Without that, who has one run does not see what attempts of another hold that nobody drives yet.
+        alone = self._one_engine and (self._shares or len(self.books) == 1)
+        if job.pool and (alone or (self._shares and job.type != "sim_search")):
             held = service.units_held(job.pool)
             capacity = POOLS[job.pool]
             require(held <= capacity, f"{job.pool}: jobs hold {held} units of {capacity}")

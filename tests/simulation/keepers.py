@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from hardpoint.executor.journal.memory import MemoryJournal
 from hardpoint.executor.journal.protocol import Journal
+from hardpoint.executor.journal.sql import SqlJournal
 
 
 class Keeper(Protocol):
@@ -79,8 +80,6 @@ class SqlKeeper:
         self._opened: list[Journal] = []
 
     def open(self) -> Journal:
-        from hardpoint.executor.journal.sql import SqlJournal  # costs 0.1 s, and few worlds need it
-
         journal = SqlJournal.at(self._path)
         self._opened.append(journal)
         return journal

@@ -7,6 +7,8 @@ import random
 from collections.abc import Callable
 
 from tests.simulation.sim_client import ProcessClock
+from tests.simulation.sim_journal import SimJournal
+from tests.simulation.sim_network import HungUpError
 from tests.simulation.sim_pool import SimPool
 from tests.simulation.sim_steps import SimSteps
 from tests.simulation.violation import Violation
@@ -19,7 +21,6 @@ from hardpoint.executor.engine.run import Run
 from hardpoint.executor.journal.events import RunPhase
 from hardpoint.executor.journal.protocol import (
     ExecutionRow,
-    Journal,
     JournalDamagedError,
     JournalUnavailableError,
 )
@@ -31,8 +32,8 @@ DRAIN_S = 30.0
 UNFINISHED = [phase for phase in RunPhase if not phase.terminal]
 
 
-class KilledError(BaseException):
-    """The process is gone; not an `Exception`, because nothing in it may survive that."""
+class KilledError(HungUpError):
+    """The process is gone: its engine's turn ends with it, and so does a step that slept."""
 
 
 class SimProcess:
@@ -51,7 +52,7 @@ class SimProcess:
     engine: Engine
     pool: SimPool
     steps: SimSteps
-    journal: Journal
+    journal: SimJournal
     clock: ProcessClock
 
     def __init__(
@@ -103,11 +104,11 @@ class SimProcess:
 
     # Turns
 
-    def boundary(self, name: str) -> None:
-        """A moment at which a kill makes a difference."""
+    def boundary(self, name: str, deciding: bool = False) -> None:
+        """A moment at which a kill makes a difference; nobody is held up while pools are locked."""
         self.awake()
-        self._stall_at -= 1
-        if not self._stall_at:
+        self._stall_at -= not deciding
+        if not self._stall_at and not deciding:
             self._note("fault", f"{self.name} stands still for {self._stall_s:.1f} s: {name}")
             self.freeze(self._time.now_s + self._stall_s)
             self._time.pass_by(self._stall_s)

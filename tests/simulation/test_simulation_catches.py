@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.simulation import world
-from tests.simulation.faults import Engines, Faults
+from tests.simulation.faults import Engines, Faults, Wishes
 from tests.simulation.sim_network import Weather
 from tests.simulation.sim_plugin import SETTLING_S, SimPlugin
 from tests.simulation.sim_registry import registry_with
@@ -24,12 +24,15 @@ from hardpoint.executor.engine.job_lane import JobLane
 from hardpoint.executor.engine.limits import Limits
 from hardpoint.executor.engine.loop import Engine
 from hardpoint.executor.engine.node_run import NodeRun
+from hardpoint.executor.engine.pool_policies import PoolPolicies
 from hardpoint.executor.engine.run import Run
-from hardpoint.executor.engine.throttle import Throttle
+from hardpoint.executor.engine.shared_pools import SharedPools
 from hardpoint.executor.engine.upkeep import Upkeep
 from hardpoint.executor.journal.events import Budget
 from hardpoint.executor.journal.memory import MemoryJournal
 from hardpoint.executor.journal.protocol import Append
+from hardpoint.executor.throttle.policy import PoolPolicy
+from hardpoint.executor.throttle.throttle import Throttle
 from hardpoint.plugin_api import CreateRequest, ErrorInfo, ErrorKind, TaskSpec
 
 MOST_SEEDS = 600
@@ -67,11 +70,11 @@ def absence_believed_too_early(patch: Patch) -> None:
 
 
 def nothing_given_back(patch: Patch) -> None:
-    patch.setattr(Throttle, "release", lambda self, holder: ())
+    patch.setattr(Throttle, "release", lambda self, holder, now: None)
 
 
 def pools_without_bottom(patch: Patch) -> None:
-    patch.setattr(Throttle, "capacity", lambda self, pool: None)
+    patch.setattr(PoolPolicies, "policy", lambda self, pool: PoolPolicy())
 
 
 def throttling_paid_by_the_author(patch: Patch) -> None:
@@ -149,6 +152,32 @@ def split(seed: int) -> Ending:
     return simulate_world(seed, plan, faults)
 
 
+def crowded(seed: int) -> Ending:
+    """A world of two engines over one database, each with a run, that claim units of the same pools."""
+    plan, _ = scenario(seed)
+    faults = Faults(
+        engines=Engines(count=2, kills=((3.0 + seed % 7,) if seed % 3 else ()), restart_s=2.0),
+        weather=Weather(until_s=20.0, reply_lost=0.1),
+        wishes=Wishes(second_at_s=0.5),
+        sql=True,
+    )
+    return simulate_world(seed, plan, faults)
+
+
+def others_ignored(patch: Patch) -> None:
+    patch.setattr(SharedPools, "_tell_held", lambda self, key, now: None)
+
+
+def grants_kept_from_others(patch: Patch) -> None:
+    honest = Run.take_append
+
+    def take_append(self: Run, now: float) -> Append | None:
+        self.granted = []
+        return honest(self, now)
+
+    patch.setattr(Run, "take_append", take_append)
+
+
 MISTAKES: list[tuple[Callable[[Patch], None], str]] = [
     (token_by_adoption, r"made for attempt|for one token"),
     (act_before_commit, r"before the journal says so|made for attempt"),
@@ -165,7 +194,14 @@ MISTAKES: list[tuple[Callable[[Patch], None], str]] = [
     (timeouts_forgotten, r"after its timeout nobody has cancelled it"),
     (aborts_forgotten, r"is forgotten before it was obeyed"),
     (unknown_outcomes_retried_as_new, r"left running|made for attempt|ended as FAILED"),
+    (others_ignored, r"jobs hold \d+ units"),
+    (grants_kept_from_others, r"jobs hold \d+ units"),
 ]
+WORLDS: dict[Callable[[Patch], None], Callable[[int], Ending]] = {
+    lease_margin_ignored: split,
+    others_ignored: crowded,
+    grants_kept_from_others: crowded,
+}
 
 
 @pytest.mark.parametrize("seed", range(0, 400, 40))
@@ -173,9 +209,14 @@ def test_without_a_mistake_a_split_world_keeps_its_promises(seed: int) -> None:
     assert split(seed).problem == ""
 
 
+@pytest.mark.parametrize("seed", range(0, 120, 10))
+def test_engines_that_share_pools_hold_no_more_than_there_is(seed: int) -> None:
+    assert crowded(seed).problem == ""
+
+
 @pytest.mark.parametrize(("mistake", "told"), MISTAKES, ids=[mistake.__name__ for mistake, _ in MISTAKES])
 def test_some_seed_tells(mistake: Callable[[Patch], None], told: str, monkeypatch: Patch) -> None:
     mistake(monkeypatch)
-    run = split if mistake is lease_margin_ignored else simulate
+    run = WORLDS.get(mistake, simulate)
     problems = (run(seed).problem for seed in range(MOST_SEEDS))
     assert next((problem for problem in problems if re.search(told, problem)), "nothing found")

@@ -221,7 +221,7 @@ def test_a_journal_out_of_reach_may_have_committed() -> None:
             VirtualTime(),
             random.Random(seed),
             disk,
-            lambda name: None,
+            lambda name, deciding: None,
             lambda appends, durable: None,
             lambda commands: None,
             lambda: None,

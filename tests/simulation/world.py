@@ -71,6 +71,7 @@ class World:
             lambda: self.service,
             lambda id: self.journal.row(id).owner,
             one_engine=faults.engines.count == 1,
+            shares=faults.sql,
             punctual=faults.hold_nobody_up,
         )
         self.service = SimService(self.time, network_dice, self._length, self._units, self.audit.made)
@@ -212,6 +213,7 @@ class World:
 
     def _process_ended(self, process: SimProcess, why: str) -> None:
         self.note("engine", f"{process.name} is gone: {why}")
+        process.journal.pools.break_off()
         machine = int(process.name.split("-")[1])
         self.time.after(self.faults.engines.restart_s, lambda: self._boot(machine))
 

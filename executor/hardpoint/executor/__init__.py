@@ -7,24 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hardpoint.executor.aio import AsyncExecution, AsyncExecutor
-    from hardpoint.executor.api import ExecutionOwnedError, Executor, run
+    from hardpoint.executor.api import Executor, run
     from hardpoint.executor.engine.run import Outcome
     from hardpoint.executor.execution import Execution, ExecutionFailedError
+    from hardpoint.executor.resuming import ExecutionOwnedError
+    from hardpoint.executor.submission import AdmissionRefusedError
 
 # Loaded when asked for: the command line lives below this package, and `hardpoint --help` must not
 # pay for a database and a worker pool.
 _HOME_OF = {
+    "AdmissionRefusedError": "submission",
     "AsyncExecution": "aio",
     "AsyncExecutor": "aio",
     "Execution": "execution",
     "ExecutionFailedError": "execution",
-    "ExecutionOwnedError": "api",
+    "ExecutionOwnedError": "resuming",
     "Executor": "api",
     "Outcome": "engine.run",
     "run": "api",
 }
 
 __all__ = [
+    "AdmissionRefusedError",
     "AsyncExecution",
     "AsyncExecutor",
     "Execution",

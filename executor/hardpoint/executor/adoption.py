@@ -3,20 +3,26 @@
 Any number of executors may look at one store; of those that want a run, one gets its lease and the
 others do not even notice. Runs are read on a thread of their own, since replaying a long journal would
 keep the engine from the runs it has.
+
+First come runs that have begun, then those that somebody wants to end, then the queue, in turn between
+tenants: see `turns.py`.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+from hardpoint.executor.config.tenant_limits import TenantLimits
 from hardpoint.executor.driving import EngineThread
 from hardpoint.executor.engine.run import Run
 from hardpoint.executor.journal.protocol import ExecutionRow, Journal, JournalUnreachableError
+from hardpoint.executor.journal.queue import Head
 from hardpoint.executor.loading import RunLoader
 from hardpoint.executor.owner import claim, undriven
+from hardpoint.executor.turns import in_turn
 from hardpoint.plugin_api import Clock, HardpointError
 
 logger = logging.getLogger("hardpoint.executor")
@@ -36,13 +42,15 @@ class UnreadableRunError(HardpointError):
 
 
 class Adoption:
-    """Keeps an engine supplied with the abandoned and queued runs of its store, the oldest first.
+    """Keeps an engine supplied with the abandoned and queued runs of its store.
 
     Args:
         thread: Gets the runs.
         journal: Where they are.
         loader: Reads them.
         clock: For leases.
+        waiting: Runs of this executor that it begins by itself.
+        limits: Of a tenant.
         max_runs: With so many runs an engine takes no more, unless all of them wait for something outside.
         taken: Called with each run that was taken up, on a thread of this.
         refused: Called with an error that keeps a run from being taken up here.
@@ -55,6 +63,8 @@ class Adoption:
         loader: RunLoader,
         clock: Clock,
         *,
+        waiting: Container[str],
+        limits: Callable[[str, str], TenantLimits],
         max_runs: int,
         taken: Callable[[Run], None],
         refused: Callable[[HardpointError], None],
@@ -64,6 +74,8 @@ class Adoption:
         self._journal = journal
         self._loader = loader
         self._clock = clock
+        self._waiting = waiting
+        self._limits = limits
         self._max_runs = max_runs
         self._taken = taken
         self._refused = refused
@@ -118,14 +130,27 @@ class Adoption:
         self._more = room <= 0
         if self._more:
             return
-        for row in undriven(self._journal, now, room + len(self._left_alone)):
+        for row, max_running in self._candidates(now, room):
             # Its own may have lapsed while the store was away: the engine has them still, and renews them.
             known = row.execution in self._left_alone or row.execution in self._engine.runs
-            if not known and self._claim(row, now):
+            if not known and row.execution not in self._waiting and self._claim(row, now, max_running):
                 room -= 1
                 self._more = room <= 0
                 if self._more:
                     return
+
+    def _candidates(self, now: float, room: int) -> Iterator[tuple[ExecutionRow, int | None]]:
+        """Runs to take up, with how many their tenants may have begun; those left alone may be among them."""
+        queue, limit = self._journal.queue, room + len(self._left_alone)
+        yield from ((row, None) for row in undriven(self._journal, now, limit))
+        yield from ((row, None) for row in queue.asked_to_end(limit))
+
+        def first(head: Head) -> Iterator[ExecutionRow]:
+            rows = queue.first(head.project, head.domain, limit)
+            return (row for row in rows if row.execution not in self._left_alone)
+
+        for row in in_turn(queue.standing(), self._limits, first):
+            yield row, self._limits(row.project, row.domain).max_running
 
     @property
     def _held(self) -> int:
@@ -144,10 +169,10 @@ class Adoption:
             self._journal.renew(dict(self._loading), now)
             self._kept_at = now
 
-    def _claim(self, row: ExecutionRow, now: float) -> bool:
+    def _claim(self, row: ExecutionRow, now: float, max_running: int | None) -> bool:
         try:
             self._loader.check(row)
-            claimed = claim(self._journal, row, self._engine.owner, now)
+            claimed = claim(self._journal, row, self._engine.owner, now, max_running)
         except JournalUnreachableError:
             raise
         except HardpointError as error:
@@ -189,7 +214,7 @@ class Adoption:
     def _give_back(self, claims: dict[str, int]) -> None:
         self._handed.difference_update(claims)
         try:
-            self._journal.release(claims)
+            self._journal.queue.give_back(claims)
         except JournalUnreachableError:
             logger.warning("the claims of %d runs lapse by themselves: the store is away", len(claims))
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import functools
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from types import TracebackType
-from typing import Any
+from typing import Any, Unpack
 
 from hardpoint.core.workflow import Workflow
 from hardpoint.executor.adoption import MAX_RUNS
 from hardpoint.executor.api import Executor
 from hardpoint.executor.engine.run import Journaled, Outcome, Progress
 from hardpoint.executor.execution import Execution, described
-from hardpoint.plugin_api import JournaledEvent
+from hardpoint.executor.submission import Terms
+from hardpoint.plugin_api import JournaledEvent, Wire
 
 
 class AsyncExecution:
@@ -87,7 +89,21 @@ class AsyncExecutor:
 
     async def submit(self, workflow: Workflow[..., Any], /, **inputs: Any) -> AsyncExecution:
         """Start a run with Python values as inputs."""
-        return AsyncExecution(await asyncio.to_thread(self.executor.submit_with, workflow, inputs))
+        return await self.submit_with(workflow, inputs)
+
+    async def submit_with(
+        self, workflow: Workflow[..., Any], inputs: Mapping[str, Any], **terms: Unpack[Terms]
+    ) -> AsyncExecution:
+        """Start a run on terms of the caller's choice, such as a tenant or a priority."""
+        submit = functools.partial(self.executor.submit_with, workflow, inputs, **terms)
+        return AsyncExecution(await asyncio.to_thread(submit))
+
+    async def enqueue(
+        self, workflow: Workflow[..., Any], wires: dict[str, Wire], **terms: Unpack[Terms]
+    ) -> str:
+        """Journal a run with encoded inputs, for any executor of this store that adopts; return its id."""
+        enqueue = functools.partial(self.executor.enqueue, workflow, wires, **terms)
+        return await asyncio.to_thread(enqueue)
 
     async def recover(self) -> list[AsyncExecution]:
         """Take up every unfinished run of this store that no live executor drives."""

@@ -18,15 +18,15 @@ import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Unpack
 
 from hardpoint.core.store import BlobStore
 from hardpoint.core.workflow import Workflow
-from hardpoint.executor.admission import check_tasks
 from hardpoint.executor.adoption import MAX_RUNS, Adoption
 from hardpoint.executor.archive.unpack import changed_files
 from hardpoint.executor.builtin import python_plugin
 from hardpoint.executor.clock import SystemClock
+from hardpoint.executor.config.finding import find_settings
 from hardpoint.executor.driving import EngineThread
 from hardpoint.executor.engine.loop import Engine
 from hardpoint.executor.engine.observers import Observers
@@ -38,9 +38,11 @@ from hardpoint.executor.journal.events import RunPhase, Submitted
 from hardpoint.executor.journal.opening import open_journal
 from hardpoint.executor.journal.protocol import LEASE_S, Command, Journal, JournalDamagedError
 from hardpoint.executor.loading import RunLoader
-from hardpoint.executor.owner import claim, owner_name, undriven
+from hardpoint.executor.owner import owner_name, undriven
 from hardpoint.executor.pool.pool import WorkerPool
-from hardpoint.executor.submission import Terms, accept, new_execution_id
+from hardpoint.executor.resuming import ExecutionOwnedError, taken_over
+from hardpoint.executor.submission import Reception, Terms
+from hardpoint.executor.waiting import WaitingRoom
 from hardpoint.executor.worker.importing import refuse_at_import
 from hardpoint.plugin_api import HardpointError, UsageError, Wire
 from hardpoint.registry import load_registry
@@ -51,12 +53,10 @@ DEFAULT_PROJECT = "default"
 DEFAULT_DOMAIN = "development"
 SWEEP_GRACE_S = 10.0
 """How long `close` waits for the end of jobs that are nobody's."""
+MANY = 10_000
+"""Runs that `recover` takes up at most, of those that have begun and of those that are queued."""
 RECENT = 1_000
 """Runs that `recover` looks at for observers that were told too little."""
-
-
-class ExecutionOwnedError(UsageError):
-    """Another executor that is still alive drives the run."""
 
 
 class ExecutorClosedError(UsageError):
@@ -83,13 +83,19 @@ class Executor:
             in it, so executors on several machines need one that all of them see.
         journal: `"sqlite"` in the store's folder, `"memory"` for runs that need not survive, the URL of a
             PostgreSQL database, or a `Journal`; default `$HARDPOINT_JOURNAL`, else `"sqlite"`.
-        workers: Processes for Python tasks; default: the number of cores, at least 2.
+        workers: Processes for Python tasks; default: as the operator's file says, else the number of
+            cores, at least 2.
         project, domain: The tenant that runs are accounted to unless `submit_with` says otherwise.
         plugins: Plugin objects by task type, besides those that are installed. Function-shaped task types
             must be installed: worker processes find them by their entry points.
         lease_s: Seconds after which others may take up the runs of this executor if it gives no sign of life;
             a given `Journal` has its own. Clocks of machines that share a store must differ by less than a
             third of it.
+        config: The operator's file; default `$HARDPOINT_CONFIG`, else `hardpoint.toml` in the store's folder,
+            else in the project of the working directory. What it says is in `settings`.
+
+    Raises:
+        SettingsError: Something in that file does not fit.
     """
 
     def __init__(
@@ -102,6 +108,7 @@ class Executor:
         domain: str = DEFAULT_DOMAIN,
         plugins: Mapping[str, object] | None = None,
         lease_s: float = LEASE_S,
+        config: str | Path | None = None,
     ) -> None:
         refuse_at_import()
         self._temporary = home is None and _is_in_memory(journal)
@@ -109,6 +116,7 @@ class Executor:
             Path(tempfile.mkdtemp(prefix="hardpoint-")) if self._temporary else home_path(home, os.environ)
         )
         self.project, self.domain = project, domain
+        self.settings = find_settings(config, self.home, os.environ, Path.cwd())
         self.clock = SystemClock()
         self.store = BlobStore(str(self.home / "blobs"))
         self.registry = load_registry({"python": python_plugin, **(plugins or {})})
@@ -116,7 +124,7 @@ class Executor:
             open_journal(self.home, journal, lease_s=lease_s) if isinstance(journal, str) else journal
         )
         self._dice = random.Random()  # noqa: S311 - jitter and readable ids, not secrets
-        size = workers or max(2, os.cpu_count() or 1)
+        size = workers or self.settings.local.workers or max(2, os.cpu_count() or 1)
         self._pool = WorkerPool(
             home=self.home, store_url=str(self.home / "blobs"), size=size, clock=self.clock
         )
@@ -132,81 +140,59 @@ class Executor:
             dice=self._dice,
             owner=owner_name(),
             adopted=self._observers.attach,
+            settings=self.settings,
         )
         self._loader = RunLoader(self.journal, self.registry)
         self._adoption: Adoption | None = None
         self._thread = EngineThread(self._engine)
+        limits = self.settings.limits
+        self._reception = Reception(
+            self.journal, self.home, self.registry, self.clock, self._dice, project, domain, limits
+        )
+        self._waiting = WaitingRoom(self._thread, self.journal, self.clock, limits)
         self._closed = False
 
     def submit(self, workflow: Workflow[..., Any], /, **inputs: Any) -> Execution:
         """Start a run with Python values as inputs; returns at once.
 
+        If its tenant has as many runs as it may, it is queued, and begins when there is room.
+
         Raises:
             CompileErrors: The workflow does not compile.
             InputError: The inputs do not fit its interface.
+            AdmissionRefusedError: The tenant's queue is full, too.
         """
         return self.submit_with(workflow, inputs)
 
     def submit_with(
-        self,
-        workflow: Workflow[..., Any],
-        inputs: Mapping[str, Any],
-        *,
-        project: str = "",
-        domain: str = "",
-        execution_id: str = "",
+        self, workflow: Workflow[..., Any], inputs: Mapping[str, Any], **terms: Unpack[Terms]
     ) -> Execution:
-        """Start a run under a tenant and an id of the caller's choice; else like `submit`."""
-        wires = workflow.encode_inputs(inputs, self.store)
-        return self.submit_wires(workflow, wires, project=project, domain=domain, execution_id=execution_id)
+        """Start a run on terms of the caller's choice, such as a tenant or a priority; else like `submit`."""
+        return self.submit_wires(workflow, workflow.encode_inputs(inputs, self.store), **terms)
 
     def submit_wires(
-        self,
-        workflow: Workflow[..., Any],
-        wires: dict[str, Wire],
-        *,
-        project: str = "",
-        domain: str = "",
-        execution_id: str = "",
+        self, workflow: Workflow[..., Any], wires: dict[str, Wire], **terms: Unpack[Terms]
     ) -> Execution:
         """Start a run with inputs that are encoded already, as the command line has them."""
-        terms = self._terms(project, domain, execution_id, owner=self._engine.owner)
-        run = self._accept(workflow, wires, terms)
-        self._thread.give_new(run)
+        self._check_open()
+        run = self._reception.accept(workflow, wires, terms, self._engine.owner)
+        if run.row.phase is RunPhase.QUEUED:
+            self._waiting.add(run)
+        else:
+            run.future.add_done_callback(lambda future: self._waiting.made_room())
+            self._thread.give_new(run)
         return Execution(self._engine, run, lambda outputs: workflow.decode_outputs(outputs, self.store))
 
-    def enqueue(
-        self,
-        workflow: Workflow[..., Any],
-        wires: dict[str, Wire],
-        *,
-        project: str = "",
-        domain: str = "",
-        execution_id: str = "",
-    ) -> str:
+    def enqueue(self, workflow: Workflow[..., Any], wires: dict[str, Wire], **terms: Unpack[Terms]) -> str:
         """Journal a run with encoded inputs, for any executor of this store that adopts; return its id."""
-        return self._accept(workflow, wires, self._terms(project, domain, execution_id)).id
-
-    def _terms(self, project: str, domain: str, execution_id: str, *, owner: str = "") -> Terms:
-        now = self.clock.now()
-        return Terms(
-            execution_id or new_execution_id(now, self._dice),
-            project or self.project,
-            domain or self.domain,
-            now,
-            owner,
-            self.journal.lease_s,
-        )
-
-    def _accept(self, workflow: Workflow[..., Any], wires: dict[str, Wire], terms: Terms) -> Run:
         self._check_open()
-        check_tasks(self.registry, workflow.compile())
-        return accept(self.journal, self.home, workflow, wires, terms)
+        return self._reception.accept(workflow, wires, terms).id
 
     def resume(self, execution: str) -> Execution:
         """Go on with a run: one whose engine died, or one that failed or was aborted.
 
-        What succeeded is kept; of a failed run, everything else is tried again with fresh budgets.
+        What succeeded is kept; of a failed run, everything else is tried again with fresh budgets. A queued
+        run begins when its tenant has room.
 
         Raises:
             ExecutionNotFoundError: There is no such run.
@@ -215,29 +201,16 @@ class Executor:
         """
         self._check_open()
         row = self.journal.row(execution)
-        now = self.clock.now()
-        if row.phase is RunPhase.SUCCEEDED:
+        if row.phase is RunPhase.QUEUED:
+            self._loader.check(row)
+            run = self._loader.load(row)
+            self._waiting.add(run)
+        elif row.phase is RunPhase.SUCCEEDED:
             run = self._loader.load(row)
             run.future.set_result(run.outcome())
-            return self._handle(run)
-        self._loader.check(row)
-        if row.phase.terminal:
-            # What was asked of it before it ended must not end it again.
-            self.journal.forget([command.id for command in self.journal.commands([execution])])
-        claimed = claim(self.journal, row, self._engine.owner, now)
-        if claimed is None:
-            raise ExecutionOwnedError(
-                f"Run `{execution}` is driven by `{row.owner}`, "
-                f"whose lease has {row.lease_until - now:.0f} s to go",
-                hint=f"`hardpoint executions abort {execution}` ends it; "
-                "the lease of a dead owner lapses by itself",
-            )
-        try:
-            run = self._loader.load(claimed)
-        except Exception:
-            self.journal.release({execution: claimed.fence})
-            raise
-        self._thread.give(run)
+        else:
+            run = taken_over(self.journal, self._loader, row, self._engine.owner, self.clock.now())
+            self._thread.give(run)
         return self._handle(run)
 
     def changed_files(self, execution: str) -> list[str]:
@@ -259,7 +232,8 @@ class Executor:
         """
         self._catch_up()
         handles = []
-        for row in undriven(self.journal, self.clock.now(), 10_000):
+        queued = self.journal.rows(limit=MANY, phases=[RunPhase.QUEUED])
+        for row in (*undriven(self.journal, self.clock.now(), MANY), *reversed(queued)):
             try:
                 handles.append(self.resume(row.execution))
             except ExecutionOwnedError:
@@ -294,6 +268,8 @@ class Executor:
             self.journal,
             self._loader,
             self.clock,
+            waiting=self._waiting,
+            limits=self.settings.limits,
             max_runs=max_runs,
             taken=lambda run: taken(self._handle(run)),
             refused=refused,
@@ -333,6 +309,7 @@ class Executor:
         Runs that are not finished stay in the journal, free for the next executor.
         """
         self._stop_adopting()
+        self._waiting.end()
         self._engine.post(self._engine.begin_drain)
         self._wait_while_busy(grace_s)
         self._shut_down()
@@ -345,7 +322,7 @@ class Executor:
     def close(self) -> None:
         """Wait for all runs of this executor, then let go of everything."""
         self._stop_adopting()
-        while self._engine.alive and not self._closed and (unfinished := self._thread.unfinished):
+        while self._engine.alive and not self._closed and (unfinished := self._unfinished):
             for run in unfinished:
                 try:
                     run.future.result()
@@ -353,6 +330,11 @@ class Executor:
                     continue
         self._wait_while_busy(SWEEP_GRACE_S)
         self._shut_down()
+
+    @property
+    def _unfinished(self) -> tuple[Run, ...]:
+        # What waits first: a run on its way from there to the engine is in one of the two at any time.
+        return (*self._waiting.unfinished, *self._thread.unfinished)
 
     def _stop_adopting(self) -> None:
         if self._adoption is not None:
@@ -363,6 +345,7 @@ class Executor:
         if self._closed:
             return
         self._closed = True
+        self._waiting.end()
         self._engine.hurry()
         self._engine.post(self._engine.stop)
         self._thread.join()

@@ -77,12 +77,17 @@ class Execution:
         """Whether it has ended, or was let go."""
         return self._run.future.done()
 
+    @property
+    def queued(self) -> bool:
+        """Whether it waits until its tenant has room."""
+        return self._run.row.phase is RunPhase.QUEUED
+
     def abort(self, reason: str = "aborted by its caller") -> None:
         """Ask for its end, also if another executor drives it by now.
 
         `outcome` tells when everything in flight has stopped.
         """
-        if self._run.future.done():
+        if self._run.future.done() or self._run.row.owner != self._engine.owner:
             self._engine.journal.send(Command(uuid.uuid4().hex, self.id, "abort", {"reason": reason}))
         else:
             self._engine.post(lambda: self._engine.abort(self.id, reason))
@@ -96,7 +101,7 @@ class Execution:
         answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
         def add() -> None:
-            live = self._engine.runs.get(self.id) is self._run
+            live = not self._run.future.done()
             if live:
                 self._run.listeners.append(listener)
             answers.put(live)

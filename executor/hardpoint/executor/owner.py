@@ -62,11 +62,22 @@ def is_driven(row: ExecutionRow, now: float) -> bool:
 
 
 def undriven(journal: Journal, now: float, limit: int) -> list[ExecutionRow]:
-    """Unfinished runs that no executor drives which may be alive, the oldest first."""
+    """Runs begun and not ended that no executor drives which may be alive; see `Journal.abandoned`."""
     dead = [owner for owner in journal.owners() if is_dead(owner)]
     return journal.abandoned(now, limit, dead=dead)
 
 
-def claim(journal: Journal, row: ExecutionRow, owner: str, now: float) -> ExecutionRow | None:
-    """Take the lease of a run that nobody drives; None if somebody does, or was quicker."""
-    return journal.claim(row.execution, owner, now, force=is_dead(row.owner), fence=row.fence)
+def claim(
+    journal: Journal, row: ExecutionRow, owner: str, now: float, max_running: int | None = None
+) -> ExecutionRow | None:
+    """Take the lease of a run that nobody drives; None if somebody does, or was quicker.
+
+    Args:
+        journal: Where it is kept.
+        row: As it was seen.
+        owner: For whom.
+        now: Seconds since the epoch.
+        max_running: See `Journal.claim`.
+    """
+    force = is_dead(row.owner)
+    return journal.claim(row.execution, owner, now, force=force, fence=row.fence, max_running=max_running)

@@ -24,7 +24,11 @@ class ResourcePool(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def matches(self, pool: str) -> bool:
         """Whether this declaration applies to the pool of that name."""
-        return pool.startswith(self.name[:-1]) if self.name.endswith("*") else pool == self.name
+        return _applies(self.name, pool)
+
+
+def _applies(declared: str, name: str) -> bool:
+    return name.startswith(declared[:-1]) if declared.endswith("*") else name == declared
 
 
 class ResourceClaim(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -41,14 +45,26 @@ class ResourceClaim(msgspec.Struct, frozen=True, omit_defaults=True):
 class RateLimit(msgspec.Struct, frozen=True, omit_defaults=True):
     """Calls a service accepts, per account, reads and writes apart.
 
+    The executor keeps to it on every call inside `context.calls`: a step waits until its first call may go,
+    and further calls wait at the gate. A service that throttles all the same lowers the rate for a while. Of
+    several declarations that apply, one without `*` wins, else the longest; without any there is no limit.
+
     Args:
-        name: As in `ResourcePool`; a trailing `*` is allowed.
+        name: `<task type>:<account>`, with the account of `Prepared` and `JobRef`; it is empty while none is
+            known. A trailing `*` declares the same for every account that begins so, each for itself.
         reads_per_s: Sustained.
         writes_per_s: Sustained.
-        burst: Calls that may come at once after a pause.
+        burst: Calls that may come at once after a pause, at least 1.
+
+    >>> RateLimit("athena:*", reads_per_s=20).matches("athena:primary")
+    True
     """
 
     name: str
     reads_per_s: float = 10.0
     writes_per_s: float = 10.0
     burst: int = 10
+
+    def matches(self, account: str) -> bool:
+        """Whether this declaration applies to `<task type>:<account>`."""
+        return _applies(self.name, account)

@@ -10,8 +10,8 @@ from hardpoint.plugin_api.interface import Interface
 
 
 class Resources(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What one attempt needs. A remote attempt asks its service for all of it; of a local one, the memory
-    is limited, and one attempt runs on each worker process whatever it says of cores.
+    """What one attempt needs. A remote attempt asks its service for all of it; a local one waits until its
+    machine has that much to spare, or, of what the machine has less of, all there is.
 
     Args:
         cpu: Cores, fractions allowed. None: the executor's default.

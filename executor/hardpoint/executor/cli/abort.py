@@ -6,13 +6,14 @@ import time
 import uuid
 from pathlib import Path
 
-from hardpoint.executor.api import ExecutionOwnedError, Executor
+from hardpoint.executor.api import Executor
 from hardpoint.executor.cli.executions import summary_of
 from hardpoint.executor.cli.exit_codes import DONE, FAILED
 from hardpoint.executor.cli.output import patience, say, say_json
 from hardpoint.executor.journal.events import AbortRequested, RunPhase
 from hardpoint.executor.journal.protocol import Append, Command, ExecutionRow, Journal
 from hardpoint.executor.owner import claim, is_driven, owner_name
+from hardpoint.executor.resuming import ExecutionOwnedError
 from hardpoint.executor.view import existing_store, find_row, load_view
 from hardpoint.plugin_api import HardpointError, UsageError
 

@@ -59,6 +59,18 @@ Workers = Annotated[
         "--workers", metavar="N", min=1, help="Processes for Python tasks; default: one for each core."
     ),
 ]
+Priority = Annotated[
+    int,
+    typer.Option("--priority", metavar="N", help="Among the runs of its tenant, larger first; default 0."),
+]
+Qos = Annotated[
+    str,
+    typer.Option("--qos", metavar="CLASS", help="`high`, `medium` or `low`: where the priority counts from."),
+]
+MaxParallelism = Annotated[
+    int,
+    typer.Option("--max-parallelism", metavar="N", min=0, help="Nodes in flight at once; default: no limit."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 _own_words = {"allow_interspersed_args": False}
@@ -93,6 +105,9 @@ def run(
     detach: Annotated[
         bool, typer.Option("--detach", help="Print the run's id; `hardpoint executor start` runs it.")
     ] = False,
+    priority: Priority = 0,
+    qos: Qos = "",
+    max_parallelism: MaxParallelism = 0,
     json: Json = False,
 ) -> int:
     """Run a workflow and wait for its end.
@@ -101,9 +116,13 @@ def run(
     """
     from hardpoint.executor.cli.run import run_workflow
 
-    return run_workflow(
-        [file, name, *(inputs or [])], RunOptions(project, domain, home, workers, detach, json)
+    options = RunOptions(
+        *(project, domain, home, workers, detach, json),
+        priority=priority,
+        qos=qos,
+        max_parallelism=max_parallelism,
     )
+    return run_workflow([file, name, *(inputs or [])], options)
 
 
 @app.command(context_settings=_own_words, epilog=CODES)

@@ -40,6 +40,7 @@ def summary_of(row: ExecutionRow, now: float) -> dict[str, Any]:
         "duration_s": took_s(row, now),
         "project": row.project,
         "domain": row.domain,
+        "priority": row.priority,
         "digest": row.digest,
         "outputs": row.outputs,
         "error": error,

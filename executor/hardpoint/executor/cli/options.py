@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,14 @@ class RunOptions:
     detach: bool = False
     json: bool = False
     help: bool = False
+    priority: int = 0
+    qos: str = ""
+    max_parallelism: int = 0
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        """What a run is submitted with, besides its tenant."""
+        return {"priority": self.priority, "qos": self.qos, "max_parallelism": self.max_parallelism}
 
     @property
     def home_words(self) -> str:
@@ -36,6 +45,9 @@ OPTIONS = {
     "--home": "home",
     "--workers": "workers",
     "--detach": "detach",
+    "--priority": "priority",
+    "--qos": "qos",
+    "--max-parallelism": "max_parallelism",
     "--json": "json",
     "--help": "help",
 }
@@ -43,3 +55,10 @@ OPTIONS = {
 
 FLAGS = frozenset({"detach", "json", "help"})
 """Fields whose options take no value."""
+
+NUMBERS = {
+    "workers": (1, "a number above 0"),
+    "priority": (None, "a whole number"),
+    "max_parallelism": (0, "a whole number from 0 on"),
+}
+"""Fields whose options take a whole number → the least, and how it is called."""

@@ -59,10 +59,21 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, states: int 
     if sys.stdout.isatty():
         _rich_table(headers, rows, states)
         return
+    say(*text_table(headers, rows))
+
+
+def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table as lines, as wide as it is.
+
+    >>> text_table(["NODE", "STATE"], [["load", "READY"]])
+    ['NODE  STATE', 'load  READY']
+    """
     widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]
-    for row in (headers, *rows):
-        cells = (" ".join(cell.split("\n")).ljust(width) for cell, width in zip(row, widths, strict=True))
-        say("  ".join(cells).rstrip())
+    padded = (
+        (" ".join(cell.split("\n")).ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in (headers, *rows)
+    )
+    return ["  ".join(cells).rstrip() for cells in padded]
 
 
 def _rich_table(headers: Sequence[str], rows: Sequence[Sequence[str]], states: int | None) -> None:

@@ -57,9 +57,11 @@ def run_workflow(words: Sequence[str], options: RunOptions) -> int:
         wires = read_inputs(workflow.interface, parsed, store)
     with _executor(options) as executor:
         if options.detach:
-            _print_detached(executor.enqueue(workflow, wires), options)
+            _print_detached(executor.enqueue(workflow, wires, **options.terms), options)
             return DONE
-        execution = executor.submit_wires(workflow, wires)
+        execution = executor.submit_wires(workflow, wires, **options.terms)
+        if execution.queued:
+            say(f"Run `{execution.id}` is queued: its tenant has as many runs as it may", to=sys.stderr)
         return _drive(executor, execution, Watched(execution.id, flatten(workflow.compile())), options)
 
 

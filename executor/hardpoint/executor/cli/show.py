@@ -96,6 +96,7 @@ def _heading(view: RunView, now: float) -> Iterator[str]:
     yield f"Workflow  {row.workflow}, {plural(len(view.state.nodes), 'node')}, digest {row.digest[:12]}"
     yield f"Phase     {row.phase.value}" + (f" after {took}" if took and row.phase.terminal else "")
     yield f"Tenant    {row.project}/{row.domain}"
+    yield from _terms(view)
     yield f"Started   {day_and_time(row.started_at) or 'not yet'}"
     if view.past:
         return
@@ -103,6 +104,16 @@ def _heading(view: RunView, now: float) -> Iterator[str]:
         yield f"Owner     none; `hardpoint executions resume {row.execution}` goes on with it"
     elif row.owner:
         yield f"Owner     {row.owner}"
+
+
+def _terms(view: RunView) -> Iterator[str]:
+    submitted = view.state.submitted
+    if submitted is None:
+        return
+    if submitted.priority or submitted.qos:
+        yield f"Priority  {submitted.priority}" + (f", qos {submitted.qos}" if submitted.qos else "")
+    if submitted.max_parallelism:
+        yield f"Parallel  at most {plural(submitted.max_parallelism, 'node')}"
 
 
 def _cells(view: RunView, node: NodeRun, now: float) -> list[str]:
@@ -142,8 +153,11 @@ def run_json(view: RunView, now: float, *, items: bool) -> dict[str, Any]:
     for each in view.tries:
         tries.setdefault(each.node, []).append(each)
     ids = list(view.state.nodes)
+    submitted = view.state.submitted
     return {
         **summary_of(view.row, now),
+        "qos": submitted.qos if submitted else "",
+        "max_parallelism": submitted.max_parallelism if submitted else 0,
         "owner": view.row.owner or None,
         "inputs": view.state.inputs,
         "nodes": [node_json(view, id, now, items=items, tries=tries.get(id, [])) for id in ids],

@@ -6,12 +6,13 @@ the name of an option: behind the workflow's name the input wins, before the fil
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hardpoint.core.compile_errors import did_you_mean
-from hardpoint.executor.cli.options import FLAGS, OPTIONS, RunOptions
+from hardpoint.executor.cli.options import FLAGS, NUMBERS, OPTIONS, RunOptions
 from hardpoint.plugin_api import HardpointError, Interface, SimpleKind, SimpleType, UsageError, Variable
 
 _TRUTHS = frozenset({"true", "false", "yes", "no", "on", "off", "1", "0"})
@@ -126,15 +127,13 @@ def _take_option(parsed: Parsed, field: str, spelled: str, given: str | None, wa
         parsed.options[field] = True
         return
     text = _value(spelled, given, waiting)
-    parsed.options[field] = _workers(text) if field == "workers" else text
+    parsed.options[field] = _number(spelled, text, *NUMBERS[field]) if field in NUMBERS else text
 
 
-def _workers(text: str) -> int:
-    if text.isdecimal() and int(text) > 0:
+def _number(spelled: str, text: str, least: int | None, words: str) -> int:
+    if re.fullmatch("-?[0-9]{1,18}", text) and (least is None or int(text) >= least):
         return int(text)
-    raise OptionValueError(
-        f"Option `--workers` is `{text}`, not a number above 0", hint="Write `--workers 4`"
-    )
+    raise OptionValueError(f"Option `{spelled}` is `{text}`, not {words}", hint=f"Write `{spelled} 4`")
 
 
 def _value(spelled: str, given: str | None, waiting: list[str]) -> str:

@@ -9,7 +9,6 @@ from hardpoint.executor.engine.job_attempts import JobAttempts, may_pass
 from hardpoint.executor.engine.node_run import NodeRun
 from hardpoint.executor.engine.run import Run
 from hardpoint.executor.engine.steps import Answer
-from hardpoint.executor.engine.throttle import ClaimTooLargeError
 from hardpoint.executor.journal.events import AttemptPrepared, ChunkStarted
 from hardpoint.plugin_api import Prepared
 
@@ -27,6 +26,7 @@ class ChunkCut:
         self._desk = attempts.desk
         self._cache = cache
         self._waiting: dict[tuple[str, str], tuple[Run, list[NodeRun]]] = {}
+        self._granted: dict[tuple[str, str], tuple[Run, list[NodeRun]]] = {}
 
     def add(self, run: Run, unit: NodeRun) -> None:
         """Take an item that may be attempted; it goes with others that can in the same turn."""
@@ -35,7 +35,7 @@ class ChunkCut:
             self._waiting.setdefault((run.id, node.id), (run, []))[1].append(unit)
 
     def cut(self) -> None:
-        """Start chunks of what has gathered."""
+        """Ask for what the gathered items will hold."""
         waiting, self._waiting = self._waiting, {}
         for run, units in waiting.values():
             node = units[0].parent
@@ -43,7 +43,8 @@ class ChunkCut:
             if node is None or not ready or not self._desk.owns(run) or self._desk.draining:
                 continue
             if node.prepared:
-                self._cut(run, node, ready)
+                for unit in ready:
+                    self._attempts.governor.ask(run, unit, node.claims)
             else:
                 self._prepare(run, node, ready)
 
@@ -82,17 +83,21 @@ class ChunkCut:
 
     # Chunks
 
-    def _cut(self, run: Run, node: NodeRun, units: list[NodeRun]) -> None:
-        granted = []
-        for unit in units:
-            try:
-                if self._attempts.throttle.take((run.id, unit.id), node.claims):
-                    granted.append(unit)
-            except ClaimTooLargeError as error:
-                self._desk.fail(run, unit, error.info())
-        task_type = self._attempts.task_type(run, node)
-        for part in _parts(granted, task_type.items_min, task_type.items_max):
-            self._start(run, node, part)
+    def begin(self, run: Run, unit: NodeRun) -> None:
+        """Take an item that holds what it claims: it starts with others that were granted this turn."""
+        node = unit.parent
+        if node is not None:
+            self._granted.setdefault((run.id, node.id), (run, []))[1].append(unit)
+
+    def start(self) -> None:
+        """Start chunks of what was granted."""
+        granted, self._granted = self._granted, {}
+        for run, units in granted.values():
+            node = units[0].parent
+            if node is not None:
+                task_type = self._attempts.task_type(run, node)
+                for part in _parts(units, task_type.items_min, task_type.items_max):
+                    self._start(run, node, part)
 
     def _start(self, run: Run, node: NodeRun, units: list[NodeRun]) -> None:
         if node.array is None:

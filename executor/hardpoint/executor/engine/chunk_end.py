@@ -21,6 +21,7 @@ from hardpoint.executor.journal.events import (
     RunPhase,
 )
 from hardpoint.executor.journal.protocol import CachedOutputs
+from hardpoint.executor.rates.ledger import CallKind
 from hardpoint.plugin_api import ArrayStatus, ErrorInfo, ErrorKind, Phase, Wire
 
 _WHOLE = {Phase.SUCCEEDED: "S", Phase.FAILED: "F", Phase.CANCELLED: "C"}
@@ -110,6 +111,7 @@ class ChunkEnd(JobEnd):
             lambda: calls.item_outputs(request, job, list(done)),
             then,
             ended=lambda: notes.collecting.discard(chunk.id),
+            first=CallKind.READ,
         )
 
     def _collect_again(self, run: Run, node: NodeRun) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections import deque
 from typing import assert_never
 
 from hardpoint.executor.engine.cache_lookup import CacheLookup
 from hardpoint.executor.engine.desk import Desk
-from hardpoint.executor.engine.limits import deadline_error
+from hardpoint.executor.engine.governor import Governor
+from hardpoint.executor.engine.limits import deadline_error, preempted_error
 from hardpoint.executor.engine.node_run import NodeRun
+from hardpoint.executor.engine.pool_policies import WORKERS
 from hardpoint.executor.engine.possible import Collect, Settle, Stop, Watch
 from hardpoint.executor.engine.run import Progress, Run
 from hardpoint.executor.engine.steps import outputs_problem
@@ -46,13 +47,15 @@ class FunctionLane:
         desk: Where events go.
         pool: The workers.
         cache: Knows the key under which a node's outputs will be kept.
+        governor: Who may have a worker, and what else a task needs of this machine.
     """
 
-    def __init__(self, desk: Desk, pool: FunctionPool, cache: CacheLookup) -> None:
+    def __init__(self, desk: Desk, pool: FunctionPool, cache: CacheLookup, governor: Governor) -> None:
         self._desk = desk
         self._pool = pool
         self._cache = cache
-        self._ready: deque[tuple[Run, NodeRun]] = deque()
+        self._governor = governor
+        self._begun: list[FunctionCall] = []
         self._tickets = itertools.count(1)
         self._calls: dict[int, tuple[Run, NodeRun, int]] = {}
         self._by_node: dict[tuple[str, str], int] = {}
@@ -67,23 +70,24 @@ class FunctionLane:
 
     def start(self, run: Run, node: NodeRun) -> None:
         """Wait for a worker."""
-        self._ready.append((run, node))
+        self._governor.ask(run, node, self._governor.local_claims(run.spec(node.id).resources))
 
-    def fill(self) -> None:
-        """Start as many attempts as the pool has room for."""
-        if not self._ready or self._desk.draining:
-            return
-        room = self._pool.room() - self._promised
-        calls: list[FunctionCall] = []
-        now = self._desk.clock.now()
-        while self._ready and len(calls) < room:
-            run, node = self._ready.popleft()
-            if run.may_start(node) and self._desk.owns(run):
-                inputs = self._desk.inputs_of(run, node)
-                if inputs is not None:
-                    calls.append(self._call(run, node, inputs, now))
-        if calls:
-            self._submit(calls)
+    def make_room(self) -> None:
+        """Offer as many places as the pool has room for."""
+        places = len(self._calls) + self._pool.room() - self._promised
+        self._governor.resize(WORKERS, max(1, places))
+
+    def begin(self, run: Run, node: NodeRun) -> None:
+        """Start an attempt: a place is kept for it."""
+        inputs = self._desk.inputs_of(run, node)
+        if inputs is not None:
+            self._begun.append(self._call(run, node, inputs, self._desk.clock.now()))
+
+    def send(self) -> None:
+        """Hand what has begun to the pool."""
+        if self._begun:
+            begun, self._begun = self._begun, []
+            self._submit(begun)
 
     def _spec_key(self, run: Run, node: NodeRun) -> str:
         """Under which the pool knows a task: its spec, and the code it was submitted with."""
@@ -187,6 +191,8 @@ class FunctionLane:
             return None
         run, node, attempt = call
         self._by_node.pop((run.id, node.id), None)
+        if self._desk.owns(run):
+            self._governor.release(run, node)
         current = node.attempt == attempt and node.state.in_flight and self._desk.owns(run)
         return call if current else None
 
@@ -219,6 +225,9 @@ class FunctionLane:
         if node.cancel is CancelCause.DEADLINE and run.state.phase is RunPhase.RUNNING:
             error = deadline_error(node, run.spec(node.id))
             self._desk.emit(run, AttemptFailed(now, node.id, node.attempt, error, Budget.USER, None, log))
+        elif node.cancel is CancelCause.PREEMPTED and run.state.phase is RunPhase.RUNNING:
+            error = preempted_error(node)
+            self._desk.emit(run, AttemptFailed(now, node.id, node.attempt, error, Budget.NOBODY, now, log))
         else:
             self._desk.emit(run, AttemptCancelled(now, node.id, node.attempt, log))
 

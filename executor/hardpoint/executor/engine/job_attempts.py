@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -11,13 +10,14 @@ import msgspec
 
 from hardpoint.executor.engine.array_calls import ArrayCalls, ChunkCalls
 from hardpoint.executor.engine.desk import Desk
+from hardpoint.executor.engine.governor import Governor
 from hardpoint.executor.engine.job_calls import JobCalls
 from hardpoint.executor.engine.node_run import NodeRun
 from hardpoint.executor.engine.retry import may_be_interrupted, retry_delay_s
 from hardpoint.executor.engine.run import Run
 from hardpoint.executor.engine.step_desk import StepDesk
 from hardpoint.executor.engine.steps import Answer, Then
-from hardpoint.executor.engine.throttle import Throttle
+from hardpoint.executor.rates.ledger import CallKind
 from hardpoint.plugin_api import Context, CreateRequest, ErrorInfo, ErrorKind, Shape, TaskType
 from hardpoint.registry import Registry
 
@@ -29,8 +29,6 @@ class Notes:
     """What the lane remembers of the attempts of one adoption of a run, by node; never more than a cache."""
 
     def __init__(self) -> None:
-        self.booked = False
-        """What it holds is known to the throttle."""
         self.tries: dict[str, int] = {}
         """Calls that failed since the last that did not."""
         self.requests: dict[str, CreateRequest] = {}
@@ -55,6 +53,13 @@ class Notes:
 def may_pass(error: ErrorInfo) -> bool:
     """Whether an error may be over by itself, so that the same call is made again."""
     return error.kind is ErrorKind.TRANSIENT or error.kind is ErrorKind.THROTTLED
+
+
+def account_of(node: NodeRun) -> str:
+    """The account at the service of a node, item or chunk; empty while it is not known."""
+    if node.job is not None:
+        return node.job.account
+    return node.account or (node.parent.account if node.parent is not None else "")
 
 
 class _Delivery:
@@ -96,7 +101,7 @@ class JobAttempts:
         steps: Makes calls into plugins.
         contexts: Makes the context for a task type's verbs.
         outputs_uri: Below it, jobs that write their own outputs do so.
-        claim: Called with a node that may hold now what it waited for.
+        governor: Who may hold what.
     """
 
     def __init__(
@@ -106,36 +111,18 @@ class JobAttempts:
         steps: StepDesk,
         contexts: Callable[[str], Context],
         outputs_uri: str,
-        claim: Callable[[Run, NodeRun], None],
+        governor: Governor,
     ) -> None:
         self.desk = desk
         self.registry = registry
         self.steps = steps
         self.outputs_uri = outputs_uri
-        self.throttle = Throttle(registry.pools, self._book)
+        self.governor = governor
         self._contexts = contexts
-        self._claim = claim
         self._calls: dict[str, JobCalls] = {}
         self._array_calls: dict[str, ArrayCalls] = {}
         # Every adoption makes a `Run` of its own: one that comes back finds no notes of its former life.
         self._notes: WeakKeyDictionary[Run, Notes] = WeakKeyDictionary()
-
-    def _book(self) -> None:
-        """Book what runs hold that were just adopted: others may claim before their turn has come."""
-        # The newest last: behind one that is booked already, all are.
-        for run in reversed(self.desk.runs.values()):
-            notes = self.notes(run)
-            if notes.booked:
-                return
-            notes.booked = True
-            # What an earlier adoption of it held, if it was lost without this engine noticing.
-            freed = self.throttle.leave(run.id)
-            self.desk.timers.at(self.desk.clock.now(), partial(self._go_on, freed))
-            for id in run.state.in_flight:
-                node = run.state.find(id)
-                if node is not None and not node.chunk:
-                    holder = node.parent if node.in_chunk and node.parent is not None else node
-                    self.throttle.hold((run.id, id), holder.claims)
 
     @property
     def creating(self) -> bool:
@@ -203,6 +190,7 @@ class JobAttempts:
         *,
         late: Then | None = None,
         ended: Callable[[], None] | None = None,
+        first: CallKind | None = None,
     ) -> None:
         """Make a call after the commit; its answer is dropped if the attempt has moved on meanwhile.
 
@@ -212,9 +200,18 @@ class JobAttempts:
             then: Gets the answer.
             late: Gets what a call brings that was given up, or whose attempt has moved on.
             ended: Called before `then`, and also if the answer is dropped.
+            first: See `StepDesk.submit`.
         """
         deliver = _Delivery(self.desk, run, node, then, late, ended)
-        self.steps.submit(run.spec(node.id).type, call, deliver, run=run, late=late)
+        self.steps.submit(
+            run.spec(node.id).type,
+            call,
+            deliver,
+            run=run,
+            late=late,
+            account=account_of(node),
+            first=first,
+        )
 
     def again_s(self, run: Run, node: NodeRun, error: ErrorInfo) -> float:
         """How long to wait before a call that failed is made again: ever longer, and as long as was asked."""
@@ -233,7 +230,7 @@ class JobAttempts:
         self.notes(run).tries.pop(node.id, None)
 
     def give_back(self, run: Run, node: NodeRun) -> None:
-        """The attempt holds nothing any more; whoever waited for that goes on."""
+        """The attempt holds nothing any more."""
         notes = self.notes(run)
         notes.tries.pop(node.id, None)
         notes.requests.pop(node.id, None)
@@ -241,16 +238,4 @@ class JobAttempts:
         notes.absent_since.pop(node.id, None)
         notes.asked_at.pop(node.id, None)
         notes.blind.pop(node.id, None)
-        self._go_on(self.throttle.release((run.id, node.id)))
-
-    def abandon(self, run: Run) -> None:
-        """A whole run holds nothing here any more, and claims nothing."""
-        self._go_on(self.throttle.leave(run.id))
-
-    def _go_on(self, pools: tuple[str, ...]) -> None:
-        """Whoever waited for these pools claims again."""
-        while (waiting := self.throttle.next_for(pools)) is not None:
-            other = None if self.desk.draining else self.desk.runs.get(waiting[0])
-            unit = other.state.find(waiting[1]) if other is not None else None
-            if other is not None and unit is not None and other.may_start(unit):
-                self._claim(other, unit)
+        self.governor.release(run, node)

@@ -15,7 +15,6 @@ from hardpoint.executor.engine.node_run import NodeRun, NodeState
 from hardpoint.executor.engine.run import Run
 from hardpoint.executor.engine.steps import Answer
 from hardpoint.executor.engine.sweep import Sweep
-from hardpoint.executor.engine.throttle import ClaimTooLargeError
 from hardpoint.executor.journal.events import (
     AttemptFailed,
     AttemptPrepared,
@@ -24,6 +23,7 @@ from hardpoint.executor.journal.events import (
     CreateUnsettled,
     JobCreated,
 )
+from hardpoint.executor.rates.ledger import CallKind
 from hardpoint.plugin_api import ErrorInfo, ErrorKind, Idempotency, JobRef, Prepared
 
 BLIND_LOOKS = 5
@@ -86,19 +86,16 @@ class JobCreate:
         self._desk.emit(run, AttemptFailed(now, node.id, node.attempt, error, Budget.NOBODY, due))
 
     def claim(self, run: Run, node: NodeRun) -> None:
-        """Start the attempt if it may hold what it claims; else it waits for that."""
-        try:
-            granted = self._attempts.throttle.take((run.id, node.id), node.claims)
-        except ClaimTooLargeError as error:
-            self._desk.fail(run, node, error.info())
-            return
-        if granted:
-            token = self._attempts.request(run, node).token
-            key = self._cache.take_key(run, node)
-            now = self._desk.clock.now()
-            event = AttemptStarted(now, node.id, node.attempt + 1, token, key)
-            # An intent must survive even a power loss: the job it leads to would.
-            self._desk.emit(run, event, durable=True)
+        """Wait until the attempt may hold what it claims."""
+        self._attempts.governor.ask(run, node, node.claims)
+
+    def begin(self, run: Run, node: NodeRun) -> None:
+        """Start the attempt: it holds what it claims."""
+        token = self._attempts.request(run, node).token
+        key = self._cache.take_key(run, node)
+        event = AttemptStarted(self._desk.clock.now(), node.id, node.attempt + 1, token, key)
+        # An intent must survive even a power loss: the job it leads to would.
+        self._desk.emit(run, event, durable=True)
 
     def settle(self, run: Run, node: NodeRun, due: float) -> None:
         """Find out, at `due`, whether the attempt's job exists; create it if it should and does not."""
@@ -137,12 +134,16 @@ class JobCreate:
         ended = partial(notes.creating.discard, (node.id, node.attempt))
         if looks_only:
             found = partial(self._found, run, node)
-            self._attempts.step(run, node, partial(calls.find, request), found, ended=ended)
+            self._attempts.step(
+                run, node, partial(calls.find, request), found, ended=ended, first=CallKind.READ
+            )
             return
         verb = calls.create if first else calls.settle
         created = partial(self._created, run, node, first)
         late = partial(self._came_late, run, node, request.attempt)
-        self._attempts.step(run, node, partial(verb, request), created, late=late, ended=ended)
+        self._attempts.step(
+            run, node, partial(verb, request), created, late=late, ended=ended, first=CallKind.WRITE
+        )
 
     def _created(self, run: Run, node: NodeRun, first: bool, answer: Answer[JobRef]) -> None:
         error = answer.error

@@ -11,7 +11,7 @@ from typing import Any
 
 from hardpoint.executor.engine.job_attempts import JobAttempts, may_pass
 from hardpoint.executor.engine.job_watch import JobWatch
-from hardpoint.executor.engine.limits import deadline_error, timeout_error
+from hardpoint.executor.engine.limits import deadline_error, preempted_error, timeout_error
 from hardpoint.executor.engine.node_run import NodeRun
 from hardpoint.executor.engine.run import Run
 from hardpoint.executor.engine.steps import Answer, PluginOutputError, outputs_problem
@@ -26,6 +26,7 @@ from hardpoint.executor.journal.events import (
     RunPhase,
 )
 from hardpoint.executor.journal.protocol import CachedOutputs
+from hardpoint.executor.rates.ledger import CallKind
 from hardpoint.plugin_api import ErrorInfo, ErrorKind, JobRef, Phase, Status, Wire
 
 CANCEL_BASE_S = 2.0
@@ -114,7 +115,7 @@ class JobEnd:
             elif answer.error is not None:
                 self.failed(run, node, answer.error)
 
-        self._attempts.step(run, node, lambda: calls.outputs(request, job), then)
+        self._attempts.step(run, node, lambda: calls.outputs(request, job), then, first=CallKind.READ)
 
     def _collect_again(self, run: Run, node: NodeRun) -> None:
         if self._desk.owns(run) and node.state.in_flight:
@@ -181,7 +182,7 @@ class JobEnd:
             self._desk.timers.at(due, again)
             self._watch.soon(run, node)
 
-        self._attempts.step(run, node, lambda: calls.cancel(job, reason), then)
+        self._attempts.step(run, node, lambda: calls.cancel(job, reason), then, first=CallKind.WRITE)
 
     def cancel_pause_s(self, tries: int) -> float:
         """How long to wait for a cancel to take effect before it is asked for again."""
@@ -199,6 +200,9 @@ class JobEnd:
             elif node.cancel is CancelCause.DEADLINE:
                 error = deadline_error(node, spec)
                 self._desk.emit(run, AttemptFailed(now, node.id, node.attempt, error, Budget.USER))
+            elif node.cancel is CancelCause.PREEMPTED:
+                error = preempted_error(node)
+                self._desk.emit(run, AttemptFailed(now, node.id, node.attempt, error, Budget.NOBODY, now))
             else:
                 self._desk.fail(run, node, timeout_error(node, spec))
 

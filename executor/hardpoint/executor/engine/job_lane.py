@@ -9,7 +9,7 @@ sweep        jobs that are nobody's
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, assert_never
 
 import msgspec
@@ -18,7 +18,9 @@ from hardpoint.executor.engine.cache_lookup import CacheLookup
 from hardpoint.executor.engine.chunk_cut import ChunkCut
 from hardpoint.executor.engine.chunk_end import ChunkEnd
 from hardpoint.executor.engine.desk import Desk
+from hardpoint.executor.engine.governor import Governor
 from hardpoint.executor.engine.job_attempts import JobAttempts
+from hardpoint.executor.engine.job_context import JobContexts
 from hardpoint.executor.engine.job_create import JobCreate
 from hardpoint.executor.engine.job_end import JobEnd
 from hardpoint.executor.engine.job_push import JobPush
@@ -31,7 +33,8 @@ from hardpoint.executor.engine.step_desk import StepDesk
 from hardpoint.executor.engine.steps import StepRunner
 from hardpoint.executor.engine.sweep import Sweep
 from hardpoint.executor.journal.events import CancelCause, CancelRequested, Event
-from hardpoint.plugin_api import ArrayStatus, Context, JobRef, Shape, Status
+from hardpoint.executor.rates.ledger import CallKind
+from hardpoint.plugin_api import ArrayStatus, JobRef, Shape, Status
 from hardpoint.registry import Registry
 
 
@@ -53,7 +56,8 @@ class JobLane:
         cache: Knows the key under which a node's outputs will be kept.
         contexts: Makes the context for a task type's verbs.
         outputs_uri: Below it, jobs that write their own outputs do so.
-        limits: How long attempts may run; None: kept for this lane alone.
+        limits: How long attempts may run.
+        governor: Who may hold what.
     """
 
     def __init__(
@@ -62,14 +66,17 @@ class JobLane:
         registry: Registry,
         steps: StepRunner,
         cache: CacheLookup,
-        contexts: Callable[[str], Context],
+        contexts: JobContexts,
         outputs_uri: str,
-        limits: Limits | None = None,
+        limits: Limits,
+        governor: Governor,
     ) -> None:
         self._desk = desk
-        self._limits = limits or Limits(desk)
-        self._steps = StepDesk(desk, steps, lambda name: registry.task_type(name).call_timeout_s)
-        self._attempts = JobAttempts(desk, registry, self._steps, contexts, outputs_uri, self._claim)
+        self._limits = limits
+        self._steps = StepDesk(
+            desk, steps, lambda name: registry.task_type(name).call_timeout_s, contexts.rates
+        )
+        self._attempts = JobAttempts(desk, registry, self._steps, contexts, outputs_uri, governor)
         calls, any_calls = self._attempts.calls, self._attempts.any_calls
         self._watch = JobWatch[Status](
             desk, lambda name: registry.task_type(name).poll, self._poll, self._moved
@@ -99,8 +106,19 @@ class JobLane:
             self._jobs.create.start(run, node)
 
     def fill(self) -> None:
-        """Start chunks of the items that have gathered."""
+        """Ask for what the items of arrays will hold that have gathered."""
         self._cut.cut()
+
+    def begin(self, run: Run, node: NodeRun) -> None:
+        """Start an attempt that holds what it claims."""
+        if self._attempts.task_type(run, node).shape is Shape.ARRAY:
+            self._cut.begin(run, node)
+        else:
+            self._jobs.create.begin(run, node)
+
+    def send(self) -> None:
+        """Start chunks of the items that have begun."""
+        self._cut.start()
 
     def adopted(self, run: Run, events: Iterable[Event]) -> None:
         """End what jobs earlier engines may have left of attempts that are over."""
@@ -112,14 +130,12 @@ class JobLane:
             node = run.state.find(id)
             if node is not None:
                 self._parts(node).watch.forget(run, node)
-        self._attempts.abandon(run)
 
     def pursue(self, run: Run, possible: Settle | Watch | Collect | Stop) -> None:
         """Act on what the state says of a job attempt in flight."""
         node = run.state.find(possible.node)
         if node is None or not node.state.in_flight or node.in_chunk:
             return
-        self._hold(run, node)
         self._limits.runtime(run, node)
         self._limits.deadline(run, node)
         match possible:
@@ -136,14 +152,6 @@ class JobLane:
 
     def _parts(self, node: NodeRun) -> Parts:
         return self._chunks if node.chunk else self._jobs
-
-    def _hold(self, run: Run, node: NodeRun) -> None:
-        """What is in flight holds its claims, also after an adoption; of a chunk, each item for itself."""
-        if node.parent is None or node.parent.array is None or not node.chunk:
-            self._attempts.throttle.hold((run.id, node.id), node.claims)
-            return
-        for unit in node.parent.array.items_in(node):
-            self._attempts.throttle.hold((run.id, unit.id), node.parent.claims)
 
     def _look_after(self, run: Run, node: NodeRun) -> None:
         if node.job is not None:
@@ -165,23 +173,23 @@ class JobLane:
             self._look_after(run, node)
             self._parts(node).end.cancel(run, node, node.job)
 
-    def _claim(self, run: Run, node: NodeRun) -> None:
-        if self._attempts.task_type(run, node).shape is Shape.ARRAY:
-            self._cut.add(run, node)
-        else:
-            self._jobs.create.claim(run, node)
-
     def _moved(self, run: Run, node: NodeRun, status: Status, asked_at: float) -> None:
         self._end.moved(run, node, status, asked_at)
 
     def _poll(self, task_type: str, jobs: list[JobRef], then: Polled[Status]) -> None:
         """Ask for jobs of one account in one step; polls that hang must not hold up creates and cancels."""
         calls = self._attempts.calls(task_type)
-        self._steps.submit(task_type, lambda: calls.poll(jobs), then, lane="polls")
+        account, first = jobs[0].account, CallKind.READ
+        self._steps.submit(
+            task_type, lambda: calls.poll(jobs), then, lane="polls", account=account, first=first
+        )
 
     def _array_moved(self, run: Run, node: NodeRun, status: ArrayStatus, asked_at: float) -> None:
         self._chunk_end.moved_array(run, node, status, asked_at)
 
     def _poll_arrays(self, task_type: str, jobs: list[JobRef], then: Polled[ArrayStatus]) -> None:
         calls = self._attempts.array_calls(task_type)
-        self._steps.submit(task_type, lambda: calls.poll(jobs), then, lane="polls")
+        account, first = jobs[0].account, CallKind.READ
+        self._steps.submit(
+            task_type, lambda: calls.poll(jobs), then, lane="polls", account=account, first=first
+        )

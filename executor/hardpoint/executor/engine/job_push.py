@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable
+from functools import partial
 
 from hardpoint.executor.engine.desk import Desk
 from hardpoint.executor.engine.job_calls import JobCalls
 from hardpoint.executor.engine.job_watch import JobWatch, Key
 from hardpoint.executor.engine.steps import Answer, StepRunner
+from hardpoint.executor.rates.caller import Caller
 from hardpoint.plugin_api import JobRef, Status, StreamClosedError
 
 RESTART_BASE_S = 0.5
@@ -83,7 +85,8 @@ class JobPush:
             self._take(key, stream)
             self._ended(key, stream)
 
-        self._runner.stream(key[0], lambda: calls.watch(job, stream.sink), ended)
+        watch = partial(calls.watch, job, stream.sink)
+        self._runner.stream(key[0], partial(Caller(job.account).run, watch), ended)
 
     def _take(self, key: Key, stream: _Stream) -> None:
         """Take in what a stream has told so far."""

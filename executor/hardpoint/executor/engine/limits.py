@@ -7,7 +7,7 @@ from hardpoint.executor.engine.node_run import NodeRun, NodeState
 from hardpoint.executor.engine.retry import seconds_left
 from hardpoint.executor.engine.run import Run
 from hardpoint.executor.journal.events import AttemptFailed, Budget, CancelCause, CancelRequested, RunPhase
-from hardpoint.plugin_api import ErrorInfo, Phase, TaskSpec
+from hardpoint.plugin_api import ErrorInfo, ErrorKind, Phase, TaskSpec
 
 _WAITING = (NodeState.READY, NodeState.BACKOFF)
 
@@ -29,6 +29,15 @@ def deadline_error(node: NodeRun, spec: TaskSpec) -> ErrorInfo:
         f"Node `{node.id}` did not succeed within {spec.deadline_s or 0.0:g} s of when it could first start; "
         f"attempts made: {node.attempt}",
         hint="Raise `deadline=` of the task, or run `hardpoint plan` to see what it waits for",
+    )
+
+
+def preempted_error(node: NodeRun) -> ErrorInfo:
+    """Others waited for what an attempt held beyond its tenant's share: nobody's error, another follows."""
+    return ErrorInfo(
+        "Preempted",
+        f"Attempt {node.attempt} of node `{node.id}` was ended, to give what it held to tenants with less",
+        ErrorKind.TRANSIENT,
     )
 
 

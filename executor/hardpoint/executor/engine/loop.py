@@ -16,16 +16,12 @@ from typing import assert_never
 
 import msgspec
 
-from hardpoint.core.types.natural import LiteralValues
-from hardpoint.executor.engine.array_feeder import ArrayFeeder
-from hardpoint.executor.engine.cache_lookup import CacheLookup
+from hardpoint.executor.config.settings import Settings
 from hardpoint.executor.engine.desk import Desk
-from hardpoint.executor.engine.function_lane import FunctionLane
-from hardpoint.executor.engine.job_context import CallGate, JobContext
-from hardpoint.executor.engine.job_lane import JobLane
-from hardpoint.executor.engine.limits import Limits
-from hardpoint.executor.engine.node_run import NodeRun
+from hardpoint.executor.engine.job_context import JobContexts
+from hardpoint.executor.engine.lanes import Lanes
 from hardpoint.executor.engine.patience import Patience
+from hardpoint.executor.engine.pool_policies import PoolPolicies
 from hardpoint.executor.engine.possible import (
     Collect,
     Feed,
@@ -42,7 +38,6 @@ from hardpoint.executor.engine.upkeep import Upkeep
 from hardpoint.executor.journal.events import (
     AbortRequested,
     Adopted,
-    CreateUnsettled,
     Resumed,
     RunPhase,
 )
@@ -54,12 +49,16 @@ from hardpoint.executor.journal.protocol import (
     LeaseLostError,
 )
 from hardpoint.executor.pool.face import FunctionPool
-from hardpoint.plugin_api import Clock, HardpointError, Shape, Store, TaskType
+from hardpoint.executor.rates.memory_ledger import MemoryLedger
+from hardpoint.executor.rates.rates import Rates
+from hardpoint.executor.rates.shared_ledger import SharedLedger
+from hardpoint.plugin_api import Clock, HardpointError, Store
 from hardpoint.registry import Registry
 
 logger = logging.getLogger("hardpoint.engine")
 
 IDLE_WAIT_S = 5.0
+NO_SETTINGS = Settings()
 
 
 class Engine:
@@ -75,6 +74,7 @@ class Engine:
         clock, dice: Time and randomness.
         owner: Name of this engine in leases.
         adopted: Called, on the engine's thread, with each run it takes over.
+        settings: What the operator has set, of pools among others.
     """
 
     def __init__(
@@ -90,28 +90,34 @@ class Engine:
         dice: random.Random,
         owner: str,
         adopted: Callable[[Run], None],
+        settings: Settings = NO_SETTINGS,
     ) -> None:
         self.journal = journal
         self.owner = owner
         self.stopped = False
         self.failure: HardpointError | None = None
-        self._registry = registry
         self._pool = pool
         self._steps = steps
-        self._store = store
-        self._outputs_uri = outputs_uri
         self._adopted = adopted
         self._messages: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._task_types: dict[str, TaskType] = {}
-        self._desk = Desk(clock, dice)
-        self._limits = Limits(self._desk)
+        self._desk = desk = Desk(clock, dice)
         self._ended: list[Run] = []
         self._patience = Patience(clock)
-        self._upkeep = Upkeep(self._desk, journal, self.abort, self._lost)
-        self._cache = CacheLookup(self._desk, journal, self._dispatch, self._patience)
-        self._functions = FunctionLane(self._desk, pool, self._cache)
-        self._jobs: JobLane | None = None
-        self._arrays = ArrayFeeder(self._desk, self._attempt, self._task_type)
+        self._upkeep = Upkeep(desk, journal, self.abort, self._lost, self._drop)
+        ledger = SharedLedger(journal.pools) if journal.pools.are_shared else MemoryLedger()
+        self.rates = Rates(registry.rates, ledger, clock, settings.rates)
+        self._lanes = Lanes(
+            desk,
+            journal,
+            registry,
+            pool,
+            steps,
+            JobContexts(self.rates, self._upkeep.owns_safely, store, clock),
+            outputs_uri,
+            PoolPolicies(registry.pools, settings, desk.runs),
+            self._patience,
+            owner,
+        )
 
     # What other threads may call
 
@@ -132,9 +138,7 @@ class Engine:
     @property
     def busy(self) -> bool:
         """Whether anything is in flight whose outcome would be lost by leaving now."""
-        if not self._desk.empty or not self._messages.empty():
-            return True
-        return self._functions.busy or (self._jobs is not None and self._jobs.busy)
+        return not self._desk.empty or not self._messages.empty() or self._lanes.busy
 
     @property
     def runs(self) -> Mapping[str, Run]:
@@ -162,11 +166,12 @@ class Engine:
     def adopt(self, run: Run, *, resume: bool = False) -> None:
         """Take over a run whose lease this engine holds, and make it move."""
         desk = self._desk
+        if run.id in desk.runs:
+            # It was lost, and is back before anybody here noticed.
+            self._lanes.governor.leave(desk.runs[run.id])
         desk.runs[run.id] = run
         self._adopted(run)
-        loaded, run.loaded = run.loaded, []
-        if any(type(event) is CreateUnsettled for event in loaded):
-            self._job_lane().adopted(run, loaded)
+        self._lanes.adopted(run)
         now = desk.clock.now()
         desk.emit(run, Adopted(now, self.owner, run.state.generation + 1))
         if resume and run.state.phase.terminal:
@@ -185,13 +190,12 @@ class Engine:
             self._desk.emit(run, AbortRequested(self._desk.clock.now(), reason))
 
     def _lost(self, run: Run, error: HardpointError) -> None:
-        self._functions.abandon(run)
-        if self._jobs is not None:
-            self._jobs.abandon(run)
+        self._lanes.abandon(run)
         self._drop(run, error)
 
     def _drop(self, run: Run, error: BaseException | None = None) -> None:
         """Let go of a run without ending it."""
+        self._lanes.governor.leave(run)
         self._desk.forget(run)
         run.tell(None)
         if run.future.done():
@@ -234,7 +238,7 @@ class Engine:
         if self.stopped:
             return
         for event in self._pool.wait(self._wait_s()):
-            self._functions.take(event)
+            self._lanes.take(event)
         self._steps.deliver()
         self._settle()
 
@@ -268,10 +272,7 @@ class Engine:
                 if self._desk.owns(run):
                     self._pursue(run, possible)
             # A cached answer or a failed input makes more possible; only then is it worth another round.
-            self._cache.answer()
-            self._functions.fill()
-            if self._jobs is not None:
-                self._jobs.fill()
+            self._lanes.fill()
             if not waiting:
                 return
 
@@ -280,73 +281,13 @@ class Engine:
             case Finish():
                 self._finish(run)
             case Start():
-                self._start(run, possible)
+                self._lanes.start(run, possible)
             case Feed():
-                self._arrays.feed(run, possible.node)
+                self._lanes.feed(run, possible.node)
             case Settle() | Watch() | Collect() | Stop():
-                if self._is_function(run, possible.node):
-                    self._functions.pursue(run, possible)
-                else:
-                    self._job_lane().pursue(run, possible)
+                self._lanes.pursue(run, possible)
             case _:
                 assert_never(possible)
-
-    def _is_function(self, run: Run, node: str) -> bool:
-        return self._task_type(run, node).shape is Shape.FUNCTION
-
-    def _task_type(self, run: Run, node: str) -> TaskType:
-        name = run.spec(node).type
-        found = self._task_types.get(name)
-        if found is None:
-            found = self._task_types[name] = self._registry.task_type(name)
-        return found
-
-    def _job_lane(self) -> JobLane:
-        """The lane of job-shaped tasks, made when the first is met."""
-        if self._jobs is None:
-            gate = CallGate(self._upkeep.owns_safely)
-            values = LiteralValues(self._store)
-
-            def context(task_type: str) -> JobContext:
-                return JobContext(
-                    task_type=task_type, calls=gate, store=self._store, values=values, clock=self._desk.clock
-                )
-
-            lane = JobLane(
-                self._desk, self._registry, self._steps, self._cache, context, self._outputs_uri, self._limits
-            )
-            self._jobs = lane
-        return self._jobs
-
-    def _start(self, run: Run, start: Start) -> None:
-        desk = self._desk
-        if desk.draining or run.state.phase is not RunPhase.RUNNING:
-            return
-        if start.at is not None and start.at > desk.clock.now():
-            desk.timers.at(start.at, lambda: desk.possible.append((run, Start(start.node))))
-            return
-        node = run.state.find(start.node)
-        if node is None or not run.may_start(node):
-            return
-        if self._arrays.takes(run, node):
-            return
-        self._attempt(run, node)
-
-    def _attempt(self, run: Run, node: NodeRun) -> None:
-        """Give a node or item what it needs to start."""
-        self._limits.queueing(run, node)
-        self._limits.deadline(run, node)
-        if run.spec(node.id).cache is not None:
-            self._cache.add(run, node)
-        else:
-            self._dispatch(run, node)
-
-    def _dispatch(self, run: Run, node: NodeRun) -> None:
-        """Hand a node that must really run to the lane of its shape."""
-        if self._is_function(run, node.id):
-            self._functions.start(run, node)
-        else:
-            self._job_lane().start(run, node)
 
     def _finish(self, run: Run) -> None:
         if run.state.phase.terminal or run.state.left:
@@ -374,7 +315,8 @@ class Engine:
 
     def _commit(self) -> None:
         changed, durable = self._desk.take_changed()
-        appends = [append for run in changed.values() if (append := run.take_append()) is not None]
+        now = self._desk.clock.now()
+        appends = [append for run in changed.values() if (append := run.take_append(now)) is not None]
         while appends:
             try:
                 self._commit_all(appends, durable=durable)
@@ -382,6 +324,7 @@ class Engine:
             except (LeaseLostError, JournalConflictError) as error:
                 appends = [append for append in appends if append.execution != error.execution]
                 self._lost(changed[error.execution], error)
+        self._lanes.governor.committed(appends)
         for append in appends:
             run = changed[append.execution]
             if run.listeners:

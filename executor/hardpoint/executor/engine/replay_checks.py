@@ -239,6 +239,8 @@ def _cause(run: Run, node: NodeRun, event: CancelRequested) -> Iterator[Check]:
             yield from _over(event.at, node.started_at, spec.timeout_s)
         case CancelCause.DEADLINE:
             yield from _over(event.at, node.possible_at, spec.deadline_s)
+        case CancelCause.PREEMPTED:
+            yield from same("interruptible", True, spec.interruptible)
         case _:
             assert_never(event.cause)
 

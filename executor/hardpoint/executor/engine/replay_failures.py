@@ -36,6 +36,8 @@ def _decided(run: Run, node: NodeRun, event: AttemptFailed) -> tuple[Budget, Win
         return Budget.USER, None
     if moves and event.budget is Budget.NOBODY and error.code == "EngineDied":
         return Budget.NOBODY, (0.0, 0.0)
+    if moves and node.cancel is CancelCause.PREEMPTED and error.code == "Preempted":
+        return Budget.NOBODY, (0.0, 0.0)
     if not moves and may_pass(error):
         # Nothing had begun: the claims could not be asked for.
         asked_s = error.retry_after_s or 0.0

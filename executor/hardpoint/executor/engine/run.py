@@ -18,6 +18,7 @@ from hardpoint.executor.engine.node_run import NodeRun, NodeState
 from hardpoint.executor.engine.state import RunState
 from hardpoint.executor.journal.events import Ended, Event, RunPhase
 from hardpoint.executor.journal.protocol import Append, CachedOutputs, ExecutionRow
+from hardpoint.executor.journal.shared import Lease
 from hardpoint.plugin_api import CreateRequest, ErrorInfo, HardpointError, TaskSpec, Wire, attempt_token
 
 
@@ -86,6 +87,9 @@ class Run:
         self.loaded = events
         self.pending: list[Event] = []
         self.cached: list[CachedOutputs] = []
+        self.granted: list[Lease] = []
+        self.held: list[Lease] = []
+        self.released: list[Lease] = []
         self.summary: ExecutionRow | None = None
         self.listeners: list[Listener] = []
         self.future: Future[Outcome] = Future()
@@ -96,6 +100,16 @@ class Run:
     def code(self) -> str:
         """Digest of the archived project files."""
         return self.state.submitted.code if self.state.submitted else ""
+
+    @property
+    def priority(self) -> int:
+        """Larger goes first, within the tenant."""
+        return self.state.submitted.priority if self.state.submitted else 0
+
+    @property
+    def max_parallelism(self) -> int:
+        """How many of its attempts may be in flight at once; 0 for any number."""
+        return self.state.submitted.max_parallelism if self.state.submitted else 0
 
     def flat(self, unit: str) -> FlatNode:
         """The node of the graph that a node, item or chunk belongs to."""
@@ -185,13 +199,25 @@ class Run:
             domain=self.row.domain,
         )
 
-    def take_append(self) -> Append | None:
+    def take_append(self, now: float) -> Append | None:
         """What is to be committed now; None if there is nothing."""
         if not self.pending:
             return None
-        append = Append(self.id, self.row.fence, self.next_seq, self.pending, self.summary, self.cached)
+        append = Append(
+            self.id,
+            self.row.fence,
+            self.next_seq,
+            self.pending,
+            self.summary,
+            self.cached,
+            self.granted,
+            self.held,
+            self.released,
+            now,
+        )
         self.next_seq += len(self.pending)
         self.pending, self.cached, self.summary = [], [], None
+        self.granted, self.held, self.released = [], [], []
         return append
 
     def tell(self, news: Journaled | Progress | None) -> None:

@@ -27,6 +27,7 @@ from hardpoint.executor.journal.events import (
     Event,
     JobCreated,
 )
+from hardpoint.executor.rates.ledger import CallKind
 from hardpoint.plugin_api import CreateRequest, ErrorKind, Idempotency, JobRef
 
 logger = logging.getLogger("hardpoint.engine")
@@ -148,7 +149,13 @@ class Sweep:
             for end in self._owed.get(run, {}).pop(node, ()):
                 end()
 
-        self._steps.submit(request.spec.type, lambda: calls.duplicates(request, job), then)
+        self._steps.submit(
+            request.spec.type,
+            lambda: calls.duplicates(request, job),
+            then,
+            account=job.account,
+            first=CallKind.READ,
+        )
 
     # Earlier lives
 
@@ -210,7 +217,7 @@ class Sweep:
             asked_s = answer.error.retry_after_s if answer.error is not None else None
             self._again(tries, asked_s, lambda: self._end(key, job, reason, tries + 1))
 
-        self._steps.submit(key[0], cancel_and_ask, then)
+        self._steps.submit(key[0], cancel_and_ask, then, account=job.account, first=CallKind.WRITE)
 
     def _again(self, tries: int, asked_s: float | None, action: Callable[[], Any]) -> None:
         pause_s = min(AGAIN_CAP_S, AGAIN_BASE_S * 2.0 ** min(tries - 1, 10))

@@ -28,6 +28,7 @@ class Upkeep:
         journal: Holds leases and inbox.
         abort: Called with a run's id and a reason.
         lost: Called with a run whose lease another engine has taken.
+        let_go: Called with a run whose lease was given back.
     """
 
     def __init__(
@@ -36,11 +37,13 @@ class Upkeep:
         journal: Journal,
         abort: Callable[[str, str], None],
         lost: Callable[[Run, LeaseLostError], None],
+        let_go: Callable[[Run], None],
     ) -> None:
         self._desk = desk
         self._journal = journal
         self._abort = abort
         self._lost = lost
+        self._let_go = let_go
         self._away = False
         self._renewed_at, self._renewed_monotonic = desk.clock.now(), desk.clock.monotonic()
 
@@ -113,10 +116,7 @@ class Upkeep:
         if free:
             self._journal.release({run.id: run.row.fence for run in free})
         for run in free:
-            self._desk.forget(run)
-            run.tell(None)
-            if not run.future.done():
-                run.future.set_result(run.outcome())
+            self._let_go(run)
 
 
 def _may_leave(run: Run) -> bool:

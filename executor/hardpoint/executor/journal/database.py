@@ -47,6 +47,9 @@ class Database(Protocol):
     has_tables: str
     """A query that finds a row if the tables are there."""
 
+    has_priority: str
+    """A query that finds a row if the runs of the store have priorities, as they do since format 3."""
+
     lock_row: str
     """The end of a query whose rows nobody else may change until the transaction ends, or nothing."""
 
@@ -105,10 +108,24 @@ class Session:
         """The first row that a query finds."""
         return next(iter(self.rows(sql, values)), None)
 
+    def begin(self) -> None:
+        """Start a transaction that writes."""
+        self._cursor.execute(self._database.begin)
+
+    def commit(self) -> None:
+        """End it, and keep what it changed."""
+        self._cursor.execute("COMMIT")
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """One that writes. Errors of the driver leave it open: the session is of no further use then."""
-        self._cursor.execute(self._database.begin)
+        self.begin()
+        with self.to_commit():
+            yield
+
+    @contextmanager
+    def to_commit(self) -> Iterator[None]:
+        """The rest of a transaction that has begun."""
         try:
             yield
         except self._database.driver_error:
@@ -116,7 +133,7 @@ class Session:
         except BaseException:
             self._cursor.execute("ROLLBACK")
             raise
-        self._cursor.execute("COMMIT")
+        self.commit()
 
     def close(self) -> None:
         """Let go of the connection, in whatever state it is."""

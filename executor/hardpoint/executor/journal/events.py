@@ -17,8 +17,8 @@ import msgspec
 from hardpoint.executor.pool.messages import LogSpan
 from hardpoint.plugin_api import ErrorInfo, JobRef, Phase, Reference, ResourceClaim, Wire
 
-JOURNAL_FORMAT = 2
-"""1: nodes alone. 2: array nodes."""
+JOURNAL_FORMAT = 3
+"""1: nodes alone. 2: array nodes. 3: preemption, and tables of shared pools."""
 
 
 class RunPhase(enum.Enum):
@@ -53,6 +53,7 @@ class CancelCause(enum.Enum):
     ABORT = "abort"
     TIMEOUT = "timeout"
     DEADLINE = "deadline"
+    PREEMPTED = "preempted"
 
 
 class Artifact(msgspec.Struct, frozen=True, array_like=True):
@@ -81,6 +82,12 @@ class Submitted(EventBase, frozen=True, tag="submitted"):
     domain: str
     root: str = ""
     """Project folder at submit, to tell which files changed since; never loaded from."""
+    priority: int = 0
+    """Among the runs of its tenant, larger first: what its class stands for, and the number given, added."""
+    qos: str = ""
+    """Its quality-of-service class, as it was given."""
+    max_parallelism: int = 0
+    """Nodes that may be in flight at once; 0 for no limit."""
 
 
 class Adopted(EventBase, frozen=True, tag="adopted"):

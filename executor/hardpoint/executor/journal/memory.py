@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from hardpoint.executor.config.tenant_limits import TenantLimits
 from hardpoint.executor.journal.events import Event, RunPhase, decode_events, encode_events
+from hardpoint.executor.journal.memory_pools import MemoryPools
+from hardpoint.executor.journal.memory_queue import MemoryQueue
 from hardpoint.executor.journal.protocol import (
     LEASE_S,
     Append,
@@ -19,6 +23,7 @@ from hardpoint.executor.journal.protocol import (
     LeaseLostError,
     no_such_execution,
 )
+from hardpoint.executor.journal.queue import Entry, queued
 
 
 class MemoryJournal:
@@ -26,25 +31,38 @@ class MemoryJournal:
 
     def __init__(self, lease_s: float = LEASE_S) -> None:
         self.lease_s = lease_s
-        self._lock = threading.Lock()
+        self.pools = MemoryPools()
+        self._lock = threading.RLock()
         self._rows: dict[str, ExecutionRow] = {}
         self._events: dict[str, dict[int, bytes]] = {}
         self._workflows: dict[str, bytes] = {}
         self._cache: dict[str, CachedOutputs] = {}
         self._inbox: dict[str, Command] = {}
+        self.queue = MemoryQueue(self._lock, self._rows, lambda: list(self._inbox.values()))
         self._observed: dict[tuple[str, str], int] = {}
 
-    def create(self, row: ExecutionRow, workflow: bytes, events: list[Event]) -> None:
+    def _keep(self, row: ExecutionRow) -> None:
+        self._rows[row.execution] = row
+        self.queue.moved(row)
+
+    def create(
+        self, row: ExecutionRow, workflow: bytes, events: list[Event], limits: TenantLimits | None = None
+    ) -> ExecutionRow | None:
         """See `Journal.create`."""
         first = encode_events(events)
         with self._lock:
             if row.execution in self._rows:
                 if self._events[row.execution][1] != first:
                     raise ExecutionExistsError(row.execution)
-                return
-            self._rows[row.execution] = row
+                return self._rows[row.execution]
+            entered = self.queue.admit(row, limits)
+            if entered is Entry.REFUSE:
+                return None
+            kept = queued(row) if entered is Entry.QUEUE and row.owner else row
+            self._keep(kept)
             self._workflows[row.digest] = workflow
             self._events[row.execution] = {1: first}
+            return kept
 
     def commit(self, appends: Sequence[Append], *, durable: bool) -> None:
         """See `Journal.commit`; nothing here survives a power loss."""
@@ -57,7 +75,7 @@ class MemoryJournal:
                 if append.summary is not None:
                     row = self._rows[append.execution]
                     lease = {"owner": row.owner, "fence": row.fence, "lease_until": row.lease_until}
-                    self._rows[append.execution] = msgspec.structs.replace(append.summary, **lease)
+                    self._keep(msgspec.structs.replace(append.summary, **lease))
                     if append.summary.phase.terminal:
                         self._drop_commands(append.execution)
                 self._cache.update((each.key, each) for each in append.cached)
@@ -102,21 +120,33 @@ class MemoryJournal:
     def owners(self) -> list[str]:
         """See `Journal.owners`."""
         with self._lock:
-            return sorted({row.owner for row in self._rows.values() if row.owner and not row.phase.terminal})
+            return sorted({row.owner for row in self._rows.values() if row.owner and _has_begun(row)})
 
     def abandoned(self, now: float, limit: int, *, dead: Sequence[str] = ()) -> list[ExecutionRow]:
         """See `Journal.abandoned`."""
         with self._lock:
-            rows = sorted(self._rows.values(), key=lambda row: row.submitted_at)
-            free = [row for row in rows if row.owner in ("", *dead) or row.lease_until <= now]
-            return [row for row in free if not row.phase.terminal][:limit]
+            begun = [row for row in self._rows.values() if _has_begun(row)]
+        free = [row for row in begun if row.owner in ("", *dead) or row.lease_until <= now]
+        turns: Counter[tuple[str, str]] = Counter()
+        in_turn = []
+        for row in sorted(free, key=lambda row: row.submitted_at):
+            turns[row.project, row.domain] += 1
+            in_turn.append((turns[row.project, row.domain], row.submitted_at, row))
+        return [row for _, _, row in sorted(in_turn, key=lambda each: each[:2])][:limit]
 
     def workflow(self, digest: str) -> bytes:
         """See `Journal.workflow`."""
         return self._workflows[digest]
 
     def claim(
-        self, execution: str, owner: str, now: float, *, force: bool = False, fence: int | None = None
+        self,
+        execution: str,
+        owner: str,
+        now: float,
+        *,
+        force: bool = False,
+        fence: int | None = None,
+        max_running: int | None = None,
     ) -> ExecutionRow | None:
         """See `Journal.claim`."""
         self.row(execution)
@@ -125,9 +155,14 @@ class MemoryJournal:
             free = not row.owner or row.lease_until <= now or force
             if not free or fence not in (None, row.fence):
                 return None
+            waits = row.phase is RunPhase.QUEUED
+            full = max_running is not None and self.queue.running(row.project, row.domain) >= max_running
+            if waits and full:
+                return None
             lease = {"owner": owner, "fence": row.fence + 1, "lease_until": now + self.lease_s}
-            claimed = msgspec.structs.replace(row, **lease)
-            self._rows[execution] = claimed
+            phase = RunPhase.RUNNING if waits else row.phase
+            claimed = msgspec.structs.replace(row, phase=phase, **lease)
+            self._keep(claimed)
             return claimed
 
     def renew(self, executions: Mapping[str, int], now: float) -> set[str]:
@@ -184,3 +219,7 @@ class MemoryJournal:
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+
+def _has_begun(row: ExecutionRow) -> bool:
+    return row.phase is not RunPhase.QUEUED and not row.phase.terminal

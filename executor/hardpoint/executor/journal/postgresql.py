@@ -88,6 +88,9 @@ class PostgresqlDatabase:
     has_tables = "SELECT 1 WHERE to_regclass('formats') IS NOT NULL"
     # `CREATE TABLE IF NOT EXISTS` fails if two do it at once.
     lock_schema = f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})"
+    has_priority = (
+        "SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass('executions') AND attname = 'priority'"
+    )
     lock_row = "FOR NO KEY UPDATE"
     # A setting for this transaction, without a round trip of its own.
     durably = " AND set_config('synchronous_commit', :durability, true) = :durability"

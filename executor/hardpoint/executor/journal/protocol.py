@@ -7,13 +7,18 @@ lease is the only writer of its events: every append carries the lease's fencing
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from hardpoint.executor.journal.events import Event, RunPhase
+from hardpoint.executor.journal.shared import Lease, PoolRows, Shared, Wanted
 from hardpoint.plugin_api import ErrorInfo, ErrorKind, HardpointError, UsageError, Wire
+
+if TYPE_CHECKING:
+    from hardpoint.executor.config.tenant_limits import TenantLimits
+    from hardpoint.executor.journal.queue import Queue
 
 LEASE_S = 30.0
 """How long a run stays with an engine that gives no sign of life."""
@@ -38,6 +43,7 @@ class ExecutionRow(msgspec.Struct, frozen=True):
     error: ErrorInfo | None = None
     error_node: str = ""
     detached: bool = False
+    priority: int = 0
 
 
 class CachedOutputs(msgspec.Struct, frozen=True):
@@ -59,6 +65,13 @@ class Append(msgspec.Struct):
     events: list[Event]
     summary: ExecutionRow | None = None
     cached: list[CachedOutputs] = []
+    granted: list[Lease] = []
+    """Units that attempts hold from now on; decided while the pools were locked."""
+    held: list[Lease] = []
+    """Units that attempts of an adopted run hold already: noted where they are not."""
+    released: list[Lease] = []
+    at: float = 0.0
+    """When that was decided, in seconds since the epoch."""
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -133,14 +146,80 @@ class JournalDamagedError(HardpointError):
         )
 
 
+class Pools(Protocol):
+    """What executors of one journal know of the pools they share. Any thread may call any method."""
+
+    @property
+    def are_shared(self) -> bool:
+        """Whether there can be other executors."""
+
+    def versions(self, pools: Sequence[str]) -> dict[str, int]:
+        """How often each pool has changed; those that nobody has used are left out."""
+
+    def lock(self, known: Mapping[str, int], executor: str, now: float) -> Shared:
+        """Let nobody else decide over pools until the next commit of this journal, or `unlock`.
+
+        Args:
+            known: Version of each pool that the caller knows; -1 for one it has not seen.
+            executor: Who decides; that it lives is noted too.
+            now: Seconds since the epoch.
+        """
+
+    def want(self, wanted: Sequence[Wanted]) -> None:
+        """Say what has changed in what the executor waits for, while the pools are locked."""
+
+    def unlock(self) -> None:
+        """Nothing was granted; what is wanted is kept."""
+
+    def settings(self) -> dict[str, bytes]:
+        """What operators have set, by pool."""
+
+    def set(self, pool: str, settings: bytes | None) -> None:
+        """Set a pool for all executors, or leave it to what is declared."""
+
+    def leases(self, pool: str) -> list[tuple[str, Lease]]:
+        """Who holds units of a pool: runs' ids, and what each attempt holds."""
+
+    def rows(self) -> PoolRows:
+        """All that is kept of pools and rates, without who holds what in detail; see `leases`."""
+
+    def change_rate(self, account: str, kind: str, change: Callable[[bytes], bytes]) -> None:
+        """Change what is kept of a rate, while nobody else does.
+
+        Args:
+            account, kind: Whose calls.
+            change: From what was kept, of no length if nothing was; may be called several times.
+        """
+
+
 class Journal(Protocol):
     """Where runs are kept. Every method may be called from any thread."""
 
     lease_s: float
     """How long a run that this process claims stays with an engine that gives no sign of life."""
 
-    def create(self, row: ExecutionRow, workflow: bytes, events: list[Event]) -> None:
+    @property
+    def pools(self) -> Pools:
+        """Capacity that its executors share."""
+
+    @property
+    def queue(self) -> Queue:
+        """Runs that wait for their beginning."""
+
+    def create(
+        self, row: ExecutionRow, workflow: bytes, events: list[Event], limits: TenantLimits | None = None
+    ) -> ExecutionRow | None:
         """Keep a new run with its first events and, under its digest, its compiled workflow.
+
+        Args:
+            row: With an owner if that one drives it from now on, else `QUEUED`.
+            workflow: As JSON.
+            events: The first ones.
+            limits: Of its tenant; None: it comes in in any case.
+
+        Returns:
+            The row as it is kept: `QUEUED`, and nobody's, if its tenant has enough runs that have begun.
+            None if its tenant has enough in the queue, too: then nothing is kept.
 
         Raises:
             ExecutionExistsError: The store has a run of that id.
@@ -176,15 +255,27 @@ class Journal(Protocol):
         """Who holds, or held, the leases of unfinished runs."""
 
     def abandoned(self, now: float, limit: int, *, dead: Sequence[str] = ()) -> list[ExecutionRow]:
-        """Unfinished runs that no engine holds a live lease of, or one of these, oldest first."""
+        """Runs begun and not ended that no engine holds a live lease of, or one of these.
+
+        One of each tenant, then another of each, always the oldest.
+        """
 
     def workflow(self, digest: str) -> bytes:
         """A compiled workflow as JSON."""
 
     def claim(
-        self, execution: str, owner: str, now: float, *, force: bool = False, fence: int | None = None
+        self,
+        execution: str,
+        owner: str,
+        now: float,
+        *,
+        force: bool = False,
+        fence: int | None = None,
+        max_running: int | None = None,
     ) -> ExecutionRow | None:
         """Take the lease if it is free or lapsed (or in any case, with `force`); None if it is not.
+
+        A run that was queued has begun then: its phase is `RUNNING`.
 
         Args:
             execution: Of which run.
@@ -192,6 +283,8 @@ class Journal(Protocol):
             now: Seconds since the epoch.
             force: Its owner is known to be dead.
             fence: Only if this is its fencing number still: of several that want it, one gets it.
+            max_running: If it is queued, only while fewer runs of its tenant than this have begun and
+                not ended.
         """
 
     def renew(self, executions: Mapping[str, int], now: float) -> set[str]:

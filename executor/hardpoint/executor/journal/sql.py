@@ -10,8 +10,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from hardpoint.executor.config.tenant_limits import TenantLimits
+from hardpoint.executor.journal.batch import group_values, row_values
 from hardpoint.executor.journal.database import Database, Session, Sessions, listed, persistently
 from hardpoint.executor.journal.events import JOURNAL_FORMAT, Event, RunPhase, decode_events
+from hardpoint.executor.journal.formats import make_tables, raise_format
 from hardpoint.executor.journal.protocol import (
     LEASE_S,
     Append,
@@ -22,16 +25,12 @@ from hardpoint.executor.journal.protocol import (
     JournalDamagedError,
     no_such_execution,
 )
-from hardpoint.executor.journal.schema import (
-    EXECUTION,
-    INDEX_OF_UNFINISHED,
-    TABLES,
-    UNFINISHED,
-    GroupRow,
-    insert,
-)
+from hardpoint.executor.journal.queue import Entry, queued
+from hardpoint.executor.journal.schema import BEGUN, EXECUTION, GroupRow, insert
+from hardpoint.executor.journal.sql_pools import SqlPools
+from hardpoint.executor.journal.sql_queue import SqlQueue, admit, has_room
 from hardpoint.executor.journal.sqlite import SqliteDatabase
-from hardpoint.executor.journal.writer import Writer, group_values, row_values
+from hardpoint.executor.journal.writer import Writer
 from hardpoint.plugin_api import ErrorInfo, UsageError
 
 T = TypeVar("T")
@@ -42,6 +41,13 @@ class JournalFormatError(UsageError):
 
 
 _ROWS = f"SELECT {', '.join(EXECUTION)} FROM executions"
+# In a store of an older format nothing has a priority, and looking does not change that.
+_OLDER_ROWS = _ROWS.replace(" priority", " 0 AS priority")
+_HAS_PRIORITIES = 3
+_CLAIM = (
+    "UPDATE executions SET owner = :owner, fence = fence + 1, lease_until = :until,"
+    " phase = CASE WHEN phase = 'QUEUED' THEN 'RUNNING' ELSE phase END"
+)
 _GROUPS = f"SELECT {', '.join(GroupRow._fields)} FROM groups"
 
 
@@ -63,6 +69,8 @@ class SqlJournal:
         self._database = database
         self._sessions = Sessions(database)
         self._writer = Writer(database)
+        self.pools = SqlPools(database, self._sessions, self._writer, self._in_this_format)
+        self.queue = SqlQueue(self._asked_of_queue, self._found, self._changed)
         self._format = 0
         try:
             self._open()
@@ -87,19 +95,34 @@ class SqlJournal:
             )
 
     def _make(self, session: Session) -> None:
-        if self._database.lock_schema:
-            session.rows(self._database.lock_schema)
-        for table in TABLES:
-            session.run(table.format(**self._database.types))
-        # The last of it: who finds the number finds every table.
-        if session.row("SELECT journal FROM formats") is None:
-            session.run(insert("formats", ("journal",)), {"journal": JOURNAL_FORMAT})
+        make_tables(session, self._database)
 
     def _raise_format(self, session: Session) -> None:
         """Before events are written that an older hardpoint would not understand; reading changes nothing."""
         if self._format < JOURNAL_FORMAT:
-            session.run(INDEX_OF_UNFINISHED)
-            session.run("UPDATE formats SET journal = :journal", {"journal": JOURNAL_FORMAT})
+            raise_format(session, self._database)
+
+    def _asked_of_queue(self, query: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        self._in_this_format(raised=True)
+        return self._all(query, values)
+
+    def _in_this_format(self, *, raised: bool) -> bool:
+        """Whether the store has what this format added; if asked to, it gets that."""
+        if raised and self._format < JOURNAL_FORMAT:
+            self._changed(lambda session: None)
+        return self._format >= JOURNAL_FORMAT
+
+    def _changed(self, work: Callable[[Session], None]) -> None:
+        def in_this_format(session: Session) -> None:
+            self._raise_format(session)
+            work(session)
+
+        self._writing(in_this_format)
+        self._format = JOURNAL_FORMAT
+
+    def _found(self, which: str, values: Mapping[str, Any]) -> list[ExecutionRow]:
+        rows = _ROWS if self._format >= _HAS_PRIORITIES else _OLDER_ROWS
+        return [_to_row(found) for found in self._all(f"{rows} {which}", values)]
 
     def _writing(self, work: Callable[[Session], T]) -> T:
         def once() -> T:
@@ -115,25 +138,33 @@ class SqlJournal:
 
         return persistently(self._database, once)
 
-    def create(self, row: ExecutionRow, workflow: bytes, events: list[Event]) -> None:
+    def create(
+        self, row: ExecutionRow, workflow: bytes, events: list[Event], limits: TenantLimits | None = None
+    ) -> ExecutionRow | None:
         """See `Journal.create`."""
         first = group_values(row.execution, 1, events)
 
-        def work(session: Session) -> None:
+        def work(session: Session) -> ExecutionRow | None:
             self._raise_format(session)
+            entered = admit(session, self._database, row, limits)
+            if entered is Entry.REFUSE:
+                # Unless it is our own, from an earlier try whose answer was lost, that fills the queue.
+                return _same(session, row, first["crc"])
+            kept = queued(row) if entered is Entry.QUEUE and row.owner else row
             if session.row("SELECT 1 FROM workflows WHERE digest = :digest", {"digest": row.digest}) is None:
                 body = f"{insert('workflows', ('digest', 'body'))} ON CONFLICT DO NOTHING"
                 session.run(body, {"digest": row.digest, "body": workflow})
-            if session.run(f"{insert('executions', EXECUTION)} ON CONFLICT DO NOTHING", row_values(row)):
+            if session.run(f"{insert('executions', EXECUTION)} ON CONFLICT DO NOTHING", row_values(kept)):
                 session.run(insert("groups", GroupRow._fields), first)
-                return
-            # Our own, if the answer to an earlier try was lost.
-            place = "SELECT crc FROM groups WHERE execution = :execution AND first_seq = 1"
-            if session.row(place, {"execution": row.execution}) != (first["crc"],):
+                return kept
+            same = _same(session, row, first["crc"])
+            if same is None:
                 raise ExecutionExistsError(row.execution)
+            return same
 
-        self._writing(work)
+        created = self._writing(work)
         self._format = JOURNAL_FORMAT
+        return created
 
     def commit(self, appends: Sequence[Append], *, durable: bool) -> None:
         """See `Journal.commit`."""
@@ -183,29 +214,30 @@ class SqlJournal:
 
     def row(self, execution: str) -> ExecutionRow:
         """See `Journal.row`."""
-        found = self._all(f"{_ROWS} WHERE execution = :execution", {"execution": execution})
+        found = self._found("WHERE execution = :execution", {"execution": execution})
         if not found:
             raise no_such_execution(execution, [each.execution for each in self.rows(limit=3)])
-        return _to_row(found[0])
+        return found[0]
 
     def rows(self, *, limit: int = 100, phases: Iterable[RunPhase] = ()) -> list[ExecutionRow]:
         """See `Journal.rows`."""
         wanted, values = listed([phase.value for phase in phases])
         where = f"WHERE phase IN ({wanted})" if values else ""
         order = "ORDER BY submitted_at DESC, execution DESC LIMIT :limit"
-        return [_to_row(found) for found in self._all(f"{_ROWS} {where} {order}", {"limit": limit, **values})]
+        return self._found(f"{where} {order}", {"limit": limit, **values})
 
     def owners(self) -> list[str]:
         """See `Journal.owners`."""
-        query = f"SELECT DISTINCT owner FROM executions WHERE {UNFINISHED} AND owner <> ''"
+        query = f"SELECT DISTINCT owner FROM executions WHERE {BEGUN} AND owner <> ''"
         return [owner for (owner,) in self._all(query)]
 
     def abandoned(self, now: float, limit: int, *, dead: Sequence[str] = ()) -> list[ExecutionRow]:
         """See `Journal.abandoned`."""
         owners, values = listed(["", *dead])
         free = f"(owner IN ({owners}) OR lease_until <= :now)"
-        query = f"{_ROWS} WHERE {UNFINISHED} AND {free} ORDER BY submitted_at LIMIT :limit"
-        return [_to_row(found) for found in self._all(query, {"now": now, "limit": limit, **values})]
+        turn = "ROW_NUMBER() OVER (PARTITION BY project, domain ORDER BY submitted_at)"
+        which = f"WHERE {BEGUN} AND {free} ORDER BY {turn}, submitted_at LIMIT :limit"
+        return self._found(which, {"now": now, "limit": limit, **values})
 
     def workflow(self, digest: str) -> bytes:
         """See `Journal.workflow`."""
@@ -213,7 +245,14 @@ class SqlJournal:
         return bytes(body)
 
     def claim(
-        self, execution: str, owner: str, now: float, *, force: bool = False, fence: int | None = None
+        self,
+        execution: str,
+        owner: str,
+        now: float,
+        *,
+        force: bool = False,
+        fence: int | None = None,
+        max_running: int | None = None,
     ) -> ExecutionRow | None:
         """See `Journal.claim`."""
         values = {
@@ -225,21 +264,23 @@ class SqlJournal:
         }
         free = "" if force else " AND (owner = '' OR lease_until <= :now)"
         same = "" if fence is None else " AND fence = :fence"
-        change = "UPDATE executions SET owner = :owner, fence = fence + 1, lease_until = :until"
         tries = 0
 
         def work(session: Session) -> ExecutionRow | None:
             nonlocal tries
             tries += 1
             self._raise_format(session)
-            taken = session.run(f"{change} WHERE execution = :execution{free}{same}", values)
-            found = session.row(f"{_ROWS} WHERE execution = :execution", values)
-            row = None if found is None else _to_row(found)
+            row = _row(session, execution)
+            if row is None:
+                return None
             # Ours from an earlier try whose answer was lost: nobody else writes this name.
-            already = (
-                tries > 1 and row is not None and (row.owner, row.lease_until) == (owner, values["until"])
-            )
-            return row if taken or already else None
+            if tries > 1 and (row.owner, row.lease_until) == (owner, values["until"]):
+                return row
+            waits = row.phase is RunPhase.QUEUED and max_running is not None
+            if waits and not has_room(session, self._database, row, max_running or 0):
+                return None
+            taken = session.run(f"{_CLAIM} WHERE execution = :execution{free}{same}", values)
+            return _row(session, execution) if taken else None
 
         claimed = self._writing(work)
         if claimed is None:
@@ -314,6 +355,18 @@ class SqlJournal:
         """See `Journal.close`."""
         self._writer.close()
         self._sessions.close()
+
+
+def _row(session: Session, execution: str) -> ExecutionRow | None:
+    found = session.row(f"{_ROWS} WHERE execution = :execution", {"execution": execution})
+    return None if found is None else _to_row(found)
+
+
+def _same(session: Session, row: ExecutionRow, crc: int) -> ExecutionRow | None:
+    """A run of that id, if it began with the same events."""
+    place = "SELECT crc FROM groups WHERE execution = :execution AND first_seq = 1"
+    found = session.row(place, {"execution": row.execution})
+    return _row(session, row.execution) if found == (crc,) else None
 
 
 def _damage(group: GroupRow, expected_seq: int) -> str:

@@ -36,6 +36,7 @@ class SqliteDatabase:
         }
     )
     has_tables = "SELECT 1 FROM sqlite_master WHERE name = 'formats'"
+    has_priority = "SELECT 1 FROM pragma_table_info('executions') WHERE name = 'priority'"
     # Whoever writes has the file for himself.
     lock_schema = lock_row = ""
     durably = ""

@@ -12,7 +12,7 @@ from hardpoint.executor.journal.schema import EXECUTION, GroupRow, insert
 LEASE = ("owner", "fence", "lease_until")
 """What a summary leaves alone: a heartbeat may have moved it since the summary was made."""
 
-SUMMARY = tuple(name for name in EXECUTION if name not in ("execution", *LEASE))
+SUMMARY = tuple(name for name in EXECUTION if name not in ("execution", "priority", *LEASE))
 
 _OWNED = "execution = :of AND fence = :with_fence"
 _KEPT = CachedOutputs.__struct_fields__

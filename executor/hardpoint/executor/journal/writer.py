@@ -6,137 +6,22 @@ A hop of a chain is one statement, which is a transaction by itself.
 from __future__ import annotations
 
 import threading
-import time
-import zlib
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-import msgspec
-
-from hardpoint.executor.journal import statements
+from hardpoint.executor.journal import ledger, statements
+from hardpoint.executor.journal.batch import Batch, Unflushed
 from hardpoint.executor.journal.database import Database, Session, persistently
-from hardpoint.executor.journal.events import Event, encode_events
 from hardpoint.executor.journal.protocol import (
     Append,
-    CachedOutputs,
-    ExecutionRow,
     JournalConflictError,
     LeaseLostError,
     no_such_execution,
 )
-
-UNFLUSHED_S = 1.0
-UNFLUSHED_COMMITS = 512
-UNFLUSHED_BYTES = 4 << 20
-"""What a server may have confirmed without having it on disk: past any of these, a commit waits for it."""
+from hardpoint.executor.journal.shared import ALIVE_S, Shared, Wanted
 
 T = TypeVar("T")
 Values = dict[str, Any]
-
-
-def group_values(execution: str, first_seq: int, events: list[Event]) -> Values:
-    """The row of `groups` for a commit."""
-    body = encode_events(events)
-    return {
-        "execution": execution,
-        "first_seq": first_seq,
-        "last_seq": first_seq + len(events) - 1,
-        "crc": zlib.crc32(body) & 0x7FFFFFFF,
-        "events": body,
-    }
-
-
-def row_values(row: ExecutionRow) -> Values:
-    """The row of `executions` for a summary."""
-    values = {field: getattr(row, field) for field in ExecutionRow.__struct_fields__}
-    values["phase"] = row.phase.value
-    values["outputs"] = msgspec.json.encode(row.outputs)
-    values["error"] = msgspec.json.encode(row.error) if row.error else None
-    return values
-
-
-class Batch:
-    """What one commit writes, as values of statements; ready to be written again."""
-
-    def __init__(self, appends: Sequence[Append]) -> None:
-        self.groups: list[Values] = []
-        self.summaries: list[Values] = []
-        self.cached: list[Values] = []
-        self.ended: list[Values] = []
-        # In the same order in every engine, so that two of them never wait for each other.
-        for append in sorted(appends, key=_execution) if len(appends) > 1 else appends:
-            owned = {"of": append.execution, "with_fence": append.fence}
-            self.groups.append(group_values(append.execution, append.first_seq, append.events) | owned)
-            if append.summary is not None:
-                new = row_values(append.summary)
-                self.summaries.append(owned | {f"new_{name}": new[name] for name in statements.SUMMARY})
-                if append.summary.phase.terminal:
-                    self.ended.append({"of": append.execution})
-            self.cached += map(_cached_values, append.cached)
-
-    @property
-    def is_one_group(self) -> bool:
-        """Whether a single statement writes it."""
-        return len(self.groups) == 1 and not self.summaries and not self.cached
-
-    @property
-    def bytes(self) -> int:
-        """About how much memory it takes."""
-        return sum(len(group["events"]) for group in self.groups)
-
-
-def _execution(append: Append) -> str:
-    return append.execution
-
-
-def _cached_values(each: CachedOutputs) -> Values:
-    return {
-        "key": each.key,
-        "execution": each.execution,
-        "node": each.node,
-        "outputs": msgspec.json.encode(each.outputs),
-        "at": each.at,
-    }
-
-
-class Unflushed:
-    """Commits that the server has confirmed and may still lose, oldest first.
-
-    The server writes its log in order, so a commit that waited for the disk took all earlier ones with it.
-    """
-
-    def __init__(self) -> None:
-        self._batches: deque[Batch] = deque()
-        self._bytes = 0
-        self._since = 0.0
-
-    def __bool__(self) -> bool:
-        return bool(self._batches)
-
-    def __iter__(self) -> Iterator[Batch]:
-        return iter(self._batches)
-
-    @property
-    def overdue(self) -> bool:
-        """Whether the next commit should wait for the disk."""
-        return bool(self._batches) and (
-            len(self._batches) >= UNFLUSHED_COMMITS
-            or self._bytes >= UNFLUSHED_BYTES
-            or time.monotonic() - self._since >= UNFLUSHED_S
-        )
-
-    def add(self, batch: Batch) -> None:
-        """Remember a commit that did not wait."""
-        if not self._batches:
-            self._since = time.monotonic()
-        self._batches.append(batch)
-        self._bytes += batch.bytes
-
-    def clear(self) -> None:
-        """One waited: all are on disk."""
-        self._batches.clear()
-        self._bytes = 0
 
 
 class Writer:
@@ -145,7 +30,10 @@ class Writer:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._append_sql = statements.append(database)
-        self._lock = threading.Lock()
+        # Held by a thread that has locked pools, until it commits.
+        self._lock = threading.RLock()
+        self._deciding: Session | None = None
+        self._seen: dict[str, int] = {}
         self._session: Session | None = None
         # Of the session, if its durability is not chosen with each statement.
         self._durable: bool | None = None
@@ -158,11 +46,60 @@ class Writer:
         batch = Batch(appends)
         with self._lock:
             durable = durable or self._unflushed.overdue
-            self._persistently(lambda session: self._write(session, batch, durable))
+            try:
+                self._persistently(lambda session: self._write(session, batch, durable))
+            finally:
+                self._decided()
             if durable:
                 self._unflushed.clear()
             elif self._database.forgets:
                 self._unflushed.add(batch)
+
+    def lock(self, known: Mapping[str, int], executor: str, now: float) -> Shared:
+        """See `Pools.lock`."""
+
+        def work(session: Session) -> Shared:
+            # It cannot be chosen once the transaction has begun, and intents of jobs must be durable.
+            self._choose_durability(session, durable=True)
+            session.begin()
+            self._seen = ledger.lock(session, self._database, known)
+            ledger.live(session, executor, now)
+            shared = ledger.look(session, known, executor, now - ALIVE_S)
+            self._deciding = session
+            return shared
+
+        self._lock.acquire()
+        try:
+            shared = self._persistently(work)
+        except BaseException:
+            self._lock.release()
+            raise
+        return shared
+
+    def want(self, wanted: Sequence[Wanted]) -> None:
+        """See `Pools.want`; if the server breaks off, the commit that follows decides what is to be done."""
+        try:
+            if self._deciding is not None:
+                ledger.want(self._deciding, wanted)
+        except self._database.driver_error:
+            self._drop()
+
+    def unlock(self) -> None:
+        """See `Pools.unlock`."""
+        session = self._deciding
+        try:
+            if session is not None:
+                session.commit()
+        except self._database.driver_error:
+            # What is wanted is said again with the next decision.
+            self._drop()
+        finally:
+            self._decided()
+
+    def _decided(self) -> None:
+        if self._deciding is not None:
+            self._deciding = None
+            self._lock.release()
 
     def renew(self, owned: Mapping[str, int], until: float) -> set[str]:
         """See `Journal.renew`; in one transaction, in one trip to the server."""
@@ -222,18 +159,44 @@ class Writer:
         if session is not None:
             session.close()
 
-    def _write(self, session: Session, batch: Batch, durable: bool) -> None:
+    def _choose_durability(self, session: Session, *, durable: bool) -> None:
         if durable is not self._durable:
             self._database.choose_durability(session, durable)
             self._durable = durable
+
+    def _write(self, session: Session, batch: Batch, durable: bool) -> None:
+        if session is self._deciding:
+            with session.to_commit():
+                self._write_all(session, batch, durable)
+            return
+        self._choose_durability(session, durable=durable)
         if batch.is_one_group:
             if not self._append(session, batch, durable):
                 self._check(session, batch, durable)
             return
         with session.transaction():
-            if self._append(session, batch, durable) < len(batch.groups):
-                self._check(session, batch, durable)
-            _add_extras(session, batch)
+            self._write_all(session, batch, durable)
+
+    def _write_all(self, session: Session, batch: Batch, durable: bool) -> None:
+        deciding = session is self._deciding
+        versions = {} if deciding else ledger.lock(session, self._database, batch.pools)
+        if self._append(session, batch, durable) < len(batch.groups):
+            self._check(session, batch, durable)
+        elif not deciding:
+            self._check_grants(batch, versions)
+        _add_extras(session, batch)
+        ledger.change(session, [*batch.granted, *batch.held], batch.released, batch.at)
+
+    def _check_grants(self, batch: Batch, versions: Mapping[str, int]) -> None:
+        """Nothing if nobody has decided over the pools since these grants were.
+
+        Raises:
+            JournalConflictError: Both together may be more than there is.
+        """
+        for execution, lease in batch.granted:
+            if versions[lease.pool] != self._seen.get(lease.pool):
+                seq = next(each["first_seq"] for each in batch.groups if each["execution"] == execution)
+                raise JournalConflictError(execution, seq)
 
     def _append(self, session: Session, batch: Batch, durable: bool) -> int:
         return session.run_many(self._append_sql, _durably(batch, durable))
