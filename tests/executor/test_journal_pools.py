@@ -221,7 +221,7 @@ def test_a_rate_is_changed_by_one_at_a_time(store: Opened) -> None:
 
 
 def test_slots_of_a_rate_are_given_out_once(store: Opened) -> None:
-    ledgers = [SharedLedger(store.another().pools) for _ in range(2)]
+    ledgers = [SharedLedger(store.another().pools, lambda: 0.0) for _ in range(2)]
     key, limit = RateKey("athena:primary", "write"), Limit(10.0, burst=1)
     slots = [ledgers[number % 2].reserve(key, limit, 100.0, 1, 200.0).slots[0] for number in range(4)]
     assert slots == pytest.approx([100.0, 100.1, 100.2, 100.3])

@@ -109,10 +109,8 @@ class Governor:
         """Drop everything of a run: it has ended, or is another engine's now, and holds its units there."""
         now = self._desk.clock.now()
         self.throttle.leave(run.id, now)
-        leases = self._leases.pop(run.id, {})
-        unsaid = [*run.granted, *run.held]
-        said = (lease for each in leases.values() for lease in each if is_shared(lease.pool))
-        self._shared.left([lease for lease in said if lease not in unsaid], now)
+        self._leases.pop(run.id, None)
+        self._shared.left(run.id, now)
         self._stirred = True
 
     def resize(self, pool: str, capacity: int) -> None:
@@ -129,14 +127,21 @@ class Governor:
     def decide(self) -> None:
         """Let begin whoever may; nothing is done if nothing has changed."""
         while self._stirred and not self._desk.draining:
+            now = self._desk.clock.now()
+            if not self._lock(now):
+                return  # still stirred: it goes on after the commit
             self._stirred = False
-            self._decide()
+            self._decide(now)
 
-    def _decide(self) -> None:
-        now = self._desk.clock.now()
-        waited_for = [pool for pool in self.throttle.waited_for() if is_shared(pool)]
+    def _lock(self, now: float) -> bool:
+        """Let nobody else decide over what is waited for; False if others could be in each other's way."""
+        waited_for = {pool for pool in self.throttle.waited_for() if is_shared(pool)}
         if waited_for and not self._shared.locked:
-            self._shared.lock(waited_for, now)
+            # All that the commit may write to: two executors that lock one by one wait for each other.
+            self._shared.lock(filter(is_shared, self.throttle.touched()), now)
+        return waited_for <= self._shared.locked
+
+    def _decide(self, now: float) -> None:
         for holder in self.throttle.decide(now):
             self._granted(holder)
         self._refuse()

@@ -28,7 +28,7 @@ def deadline_error(node: NodeRun, spec: TaskSpec) -> ErrorInfo:
         "DeadlineExpired",
         f"Node `{node.id}` did not succeed within {spec.deadline_s or 0.0:g} s of when it could first start; "
         f"attempts made: {node.attempt}",
-        hint="Raise `deadline=` of the task, or run `hardpoint plan` to see what it waits for",
+        hint="Raise `deadline=` of the task; `hardpoint explain` tells what nodes wait for",
     )
 
 
@@ -63,7 +63,7 @@ class Limits:
                 error = ErrorInfo(
                     "QueueTimeoutExpired",
                     f"Node `{node.id}` waited more than {limit_s:g} s for its first start",
-                    hint="Raise `queue_timeout=`, or run `hardpoint plan` to see what it waits for",
+                    hint=f"Raise `queue_timeout=`; `hardpoint explain {run.id}` tells what nodes wait for",
                 )
                 self._fail(run, node, error)
 

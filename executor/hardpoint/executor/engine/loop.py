@@ -104,7 +104,7 @@ class Engine:
         self._ended: list[Run] = []
         self._patience = Patience(clock)
         self._upkeep = Upkeep(desk, journal, self.abort, self._lost, self._drop)
-        ledger = SharedLedger(journal.pools) if journal.pools.are_shared else MemoryLedger()
+        ledger = SharedLedger(journal.pools, clock.monotonic) if journal.pools.are_shared else MemoryLedger()
         self.rates = Rates(registry.rates, ledger, clock, settings.rates)
         self._lanes = Lanes(
             desk,

@@ -80,7 +80,7 @@ class SharedPools:
         executor: str,
         follow: Callable[[str, bytes | None], None],
     ) -> None:
-        self.locked = False
+        self.locked: frozenset[str] = frozenset()
         self._throttle = throttle
         self._pools = pools
         self._patience = patience
@@ -88,6 +88,7 @@ class SharedPools:
         self._follow = follow
         self._known: dict[str, int] = {}
         self._own: dict[_Key, _Own] = {}
+        self._leases: dict[str, dict[tuple[str, str], Lease]] = {}
         self._totals: dict[_Key, Holding] = {}
         self._said: dict[str, dict[_Key, Said]] = {}
         self._living: frozenset[str] = frozenset()
@@ -101,7 +102,7 @@ class SharedPools:
         """Learn what has changed in pools; nobody else decides on them until the next commit, or `unlock`."""
         known = {pool: self._known.get(pool, -1) for pool in pools}
         shared = self._patience.call(lambda: self._pools.lock(known, self._executor, now))
-        self.locked = True
+        self.locked = frozenset(known)
         self._known.update(shared.versions)
         self._learn(shared, now)
 
@@ -117,21 +118,29 @@ class SharedPools:
 
     def unlock(self) -> None:
         """Nothing was granted."""
-        self.locked = False
+        self.locked = frozenset()
         self._pools.unlock()
 
     def committed(self, appends: Sequence[Append]) -> None:
         """What was granted and given back is in the database now."""
-        self.locked = False
+        self.locked = frozenset()
         for append in appends:
-            for lease in append.released:
-                self._count(lease, -lease.units, append.at)
-            for lease in (*append.granted, *append.held):
+            if append.released or append.granted or append.held:
+                self._booked(append)
+
+    def _booked(self, append: Append) -> None:
+        leases = self._leases.setdefault(append.execution, {})
+        for lease in append.released:
+            if (known := leases.pop((lease.node, lease.pool), None)) is not None:
+                self._count(known, -known.units, append.at)
+        for lease in (*append.granted, *append.held):
+            if (lease.node, lease.pool) not in leases:
+                leases[lease.node, lease.pool] = lease
                 self._count(lease, lease.units, append.at)
 
-    def left(self, leases: Iterable[Lease], now: float) -> None:
+    def left(self, execution: str, now: float) -> None:
         """A run is no longer ours: what the database says that it holds is somebody else's."""
-        for lease in leases:
+        for lease in self._leases.pop(execution, {}).values():
             self._count(lease, -lease.units, now)
             # As if never seen: of all that is there, a part has changed hands.
             self._known[lease.pool] = -1

@@ -29,7 +29,8 @@ FROM leases WHERE pool = :of_pool AND project = :of_project AND domain = :of_dom
 ON CONFLICT (pool, project, domain) DO UPDATE SET
     slot_s = holdings.slot_s + holdings.units *
         CASE WHEN excluded.since > holdings.since THEN excluded.since - holdings.since ELSE 0.0 END,
-    units = excluded.units, since = excluded.since, version = excluded.version
+    since = CASE WHEN excluded.since > holdings.since THEN excluded.since ELSE holdings.since END,
+    units = excluded.units, version = excluded.version
 """
 """From the leases themselves: a sum that was moved step by step would keep a mistake for ever."""
 _WANT = f"""

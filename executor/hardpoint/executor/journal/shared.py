@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 ALIVE_S = 3.0
@@ -85,10 +87,10 @@ class PoolRows(NamedTuple):
         rates: By account and kind.
     """
 
-    settings: dict[str, bytes | None] = {}
+    settings: Mapping[str, bytes | None] = MappingProxyType({})
     holdings: tuple[Holding, ...] = ()
     wanted: tuple[Wanted, ...] = ()
-    seen: dict[str, float] = {}
+    seen: Mapping[str, float] = MappingProxyType({})
     rates: tuple[RateRow, ...] = ()
 
 

@@ -10,10 +10,12 @@ from hardpoint.executor.journal.schema import insert
 from hardpoint.executor.journal.shared import Holding, Lease, PoolRows, RateRow, Shared, Wanted
 from hardpoint.executor.journal.writer import Writer
 
+
 class InThisFormat(Protocol):
     """See `SqlPools`."""
 
-    def __call__(self, *, raised: bool) -> bool: ...
+    def __call__(self, *, raised: bool) -> bool:
+        """See `SqlPools`."""
 
 
 R = TypeVar("R", Holding, Wanted, RateRow)

@@ -148,9 +148,12 @@ class Writer:
             # The server may have died, and with it what it had confirmed: the next group would leave a gap.
             # What is there stays; what belongs to a lease that was lost since then finds no such lease.
             with session.transaction():
+                pools = {pool for batch in self._unflushed for pool in batch.pools}
+                ledger.lock(session, self._database, pools)
                 for batch in self._unflushed:
                     self._append(session, batch, durable=True)
                     _add_extras(session, batch)
+                    _change_again(session, batch)
             self._unflushed.clear()
         return session
 
@@ -226,6 +229,16 @@ def _add_extras(session: Session, batch: Batch) -> None:
     session.run_many(statements.SUMMARISE, batch.summaries)
     session.run_many(statements.KEEP, batch.cached)
     session.run_many(statements.DROP_COMMANDS, batch.ended)
+
+
+def _change_again(session: Session, batch: Batch) -> None:
+    """What a commit changed of leases; not those of a run that is another engine's by now."""
+    if not batch.pools:
+        return
+    ours = {each["execution"] for each in batch.groups if _holds(session, each["execution"], each["with_fence"])}
+    granted = [each for each in (*batch.granted, *batch.held) if each[0] in ours]
+    released = [each for each in batch.released if each[0] in ours]
+    ledger.change(session, granted, released, batch.at)
 
 
 def _holds(session: Session, execution: str, fence: int) -> bool:

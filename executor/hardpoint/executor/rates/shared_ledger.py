@@ -30,10 +30,12 @@ class SharedLedger:
 
     Args:
         kept: Where the states are kept.
+        monotonic: Seconds that only go on.
     """
 
-    def __init__(self, kept: KeepsRates) -> None:
+    def __init__(self, kept: KeepsRates, monotonic: Callable[[], float]) -> None:
         self._kept = kept
+        self._monotonic = monotonic
 
     @property
     def block_s(self) -> float:
@@ -42,9 +44,15 @@ class SharedLedger:
 
     def reserve(self, key: RateKey, limit: Limit, now: float, n: int, until: float) -> Grant:
         """See `RateLedger.reserve`."""
-        return self._change(
-            key, lambda state: (grant := Grant(*rate_state.granted(state, limit, now, n, until)), grant.state)
-        )
+        asked = self._monotonic()
+
+        def step(state: RateState) -> tuple[Grant, RateState]:
+            # Several that waited for the database would all have slots in that past, and go at once.
+            late_s = self._monotonic() - asked
+            grant = Grant(*rate_state.granted(state, limit, now + late_s, n, until + late_s))
+            return grant, grant.state
+
+        return self._change(key, step)
 
     def throttled(
         self, key: RateKey, limit: Limit, now: float, called_at: float, retry_after_s: float | None

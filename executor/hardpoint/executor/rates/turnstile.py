@@ -130,7 +130,7 @@ class Turnstile:
         return self._wait(at, now, caller)
 
     def _wait(self, at: float, began: float, caller: Caller) -> float:
-        now = began
+        now = self._clock.monotonic()  # to reserve the slot may have taken a while
         while True:
             pause_s = max(at - now, LEAST_S)
             caller.waited_s += pause_s

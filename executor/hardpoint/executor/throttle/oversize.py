@@ -48,7 +48,8 @@ class TooLarge(msgspec.Struct, frozen=True):
 def excess(lot: Lot) -> tuple[str, int, int, Limit] | None:
     """Pool, units, most and limit of a claim that is too large; None if each could be granted some day."""
     for share, units in lot.needs:
-        if share.pool.is_limited:
+        # A pool without units is closed, not too small: its operator will open it again.
+        if share.pool.is_limited and share.pool.root.cap != 0:
             most, limit = share.pool.most(share)
             if units > most:
                 return share.pool.name, units, most, limit

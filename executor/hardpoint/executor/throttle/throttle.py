@@ -181,6 +181,11 @@ class Throttle:
         """Pools that somebody here waits for."""
         return [name for name, pool in self._book.pools.items() if pool.waiting]
 
+    def touched(self) -> list[str]:
+        """Pools that somebody here claims, or of which other executors have to hear."""
+        claimed = {name for name, pool in self._book.pools.items() if pool.users}
+        return sorted(claimed.union(share.pool.name for share in self._book.stirred))
+
     def held_by(self, holder: Holder) -> Lot:
         """The lot by whose terms a holder was granted."""
         return self._book.holds[holder]
