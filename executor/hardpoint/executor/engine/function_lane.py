@@ -70,11 +70,17 @@ class FunctionLane:
 
     def start(self, run: Run, node: NodeRun) -> None:
         """Wait for a worker."""
+        if not self._governor.is_waited_for:
+            self._offer()  # what nobody else wants is granted at once
         self._governor.ask(run, node, self._governor.local_claims(run.spec(node.id).resources))
 
     def make_room(self) -> None:
-        """Offer as many places as the pool has room for."""
-        places = len(self._calls) + self._pool.room() - self._promised
+        """Offer as many places as the pool has room for, to whoever waits."""
+        if self._governor.is_waited_for:
+            self._offer()
+
+    def _offer(self) -> None:
+        places = len(self._calls) + self._pool.room() - self._promised - len(self._begun)
         self._governor.resize(WORKERS, max(1, places))
 
     def begin(self, run: Run, node: NodeRun) -> None:

@@ -71,8 +71,13 @@ class Governor:
         if not wanted:
             self._begin(run, node)
             return
-        self.throttle.ask(self._lot(run, node, wanted), (run.id, node.id), self._desk.clock.now())
-        self._stirred = True
+        lot, holder, now = self._lot(run, node, wanted), (run.id, node.id), self._desk.clock.now()
+        own = not any(is_shared(claim.pool) for claim in wanted)
+        if own and not self._desk.draining and self.throttle.grant_now(lot, holder, now):
+            self._granted(holder)
+        else:
+            self.throttle.ask(lot, holder, now)
+            self._stirred = True
 
     def local_claims(self, resources: Resources) -> Claims:
         """What a Python task holds of this machine while it runs."""
@@ -122,11 +127,16 @@ class Governor:
         """What was granted and given back is in the journal."""
         self._shared.committed(appends)
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether anybody waits for anything."""
+        return self.throttle.is_waited_for
+
     # Deciding
 
     def decide(self) -> None:
         """Let begin whoever may; nothing is done if nothing has changed."""
-        while self._stirred and not self._desk.draining:
+        while self._stirred and self.throttle.is_waited_for and not self._desk.draining:
             now = self._desk.clock.now()
             if not self._lock(now):
                 return  # still stirred: it goes on after the commit

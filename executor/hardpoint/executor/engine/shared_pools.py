@@ -95,7 +95,8 @@ class SharedPools:
 
     def changed(self, pools: Iterable[str]) -> bool:
         """Whether anybody has changed one of these pools since it was last decided on."""
-        versions = self._pools.versions(sorted(pools))
+        names = sorted(pools)
+        versions = self._patience.call(lambda: self._pools.versions(names))
         return any(self._known.get(pool) != version for pool, version in versions.items())
 
     def lock(self, pools: Iterable[str], now: float) -> None:

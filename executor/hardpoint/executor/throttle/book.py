@@ -29,6 +29,8 @@ class Book:
         self.runs: dict[str, dict[LotTerms, Lot]] = {}
         self.holds: dict[Holder, Lot] = {}
         self.reservations = Reservations()
+        # Lots in which somebody waits.
+        self.waiting = 0
         # In the order in which they were touched; decisions go by name.
         self.dirty: dict[str, Pool] = {}
         # Lots that wait and stand in no line yet.
@@ -117,6 +119,7 @@ class Book:
     def begin_waiting(self, lot: Lot, now: float) -> None:
         """Note a lot in which somebody waits again; it gets into a line when it is decided on."""
         self.fresh[lot] = None
+        self.waiting += 1
         now_us = self.us(now)
         for share, _ in lot.needs:
             share.lots[lot] = None
@@ -129,6 +132,7 @@ class Book:
         """Take a lot out of every line: nobody in it waits."""
         self.leave_line(lot)
         self.fresh.pop(lot, None)
+        self.waiting -= 1
         if lot in self.reservations:
             self.reservations.end(lot)
             self.touch(lot)

@@ -91,6 +91,26 @@ class Throttle:
         if lot.home is not None:
             self._book.stirred[lot.home] = None
 
+    def grant_now(self, lot: Lot, holder: Holder, now: float) -> bool:
+        """Grant a claim at once where nobody waits and it fits, so that there is nothing to decide.
+
+        Returns:
+            Whether it was granted; else it has to `ask`.
+        """
+        if len(lot) or holder in self._book.holds:
+            return False
+        for share, units in lot.needs:
+            pool = share.pool
+            if pool.waiting or pool.foreign or pool.reserved or pool.refusal(share, units, 0) is not None:
+                return False
+        self._book.grant(lot, holder, now)
+        return True
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether anybody here waits for anything."""
+        return self._book.waiting > 0
+
     def withdraw(self, lot: Lot, holder: Holder) -> None:
         """Let a holder that waits in a lot wait no more."""
         before = lot.key
