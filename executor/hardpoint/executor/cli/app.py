@@ -6,72 +6,33 @@ from typing import Annotated
 
 import typer
 
-from hardpoint.executor.cli.options import RunOptions
-
-CODES = (
-    "Exit codes: 0 done; 1 the run failed or was aborted; 2 bad usage, a workflow that does not compile, "
-    "or a store that cannot be read. With --json, errors come to stderr as a JSON list."
+from hardpoint.executor.cli.app_pools import pools
+from hardpoint.executor.cli.options import PlanOptions, RunOptions
+from hardpoint.executor.cli.spelling import (
+    CODES,
+    Domain,
+    File,
+    Home,
+    Id,
+    Inputs,
+    Json,
+    MaxParallelism,
+    Name,
+    Priority,
+    Project,
+    Qos,
+    Workers,
+    group,
 )
 
-
-def _group(help: str = "", *, name: str | None = None) -> typer.Typer:
-    # Help through rich would cost 60 ms of every `--help`.
-    return typer.Typer(
-        name=name,
-        help=help or None,
-        epilog=CODES,
-        add_completion=False,
-        no_args_is_help=True,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-    )
-
-
-app = _group(name="hardpoint")
-executions = _group("Look at runs; resume and abort them.")
-executor = _group("Run what was detached or interrupted.")
-plugins = _group("Show what is installed.")
+app = group(name="hardpoint")
+executions = group("Look at runs; resume and abort them.")
+executor = group("Run what was detached or interrupted.")
+plugins = group("Show what is installed.")
 app.add_typer(executions, name="executions")
 app.add_typer(executor, name="executor")
 app.add_typer(plugins, name="plugins")
-
-Inputs = Annotated[
-    list[str] | None, typer.Argument(metavar="[--INPUT VALUE]", help="Its inputs; options may follow too.")
-]
-File = Annotated[str, typer.Argument(metavar="FILE", help="A Python file.")]
-Name = Annotated[str, typer.Argument(metavar="WORKFLOW", help="A workflow in it.")]
-Id = Annotated[
-    str, typer.Argument(metavar="ID", help="A run: its id, an unambiguous end or beginning of it, or `last`.")
-]
-Home = Annotated[
-    str,
-    typer.Option("--home", metavar="FOLDER", help="The store; default $HARDPOINT_HOME, else ./.hardpoint."),
-]
-Project = Annotated[
-    str, typer.Option("--project", "-p", metavar="NAME", help="Whose work it is; default `default`.")
-]
-Domain = Annotated[
-    str, typer.Option("--domain", "-d", metavar="NAME", help="Of the project; default `development`.")
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        "--workers", metavar="N", min=1, help="Processes for Python tasks; default: one for each core."
-    ),
-]
-Priority = Annotated[
-    int,
-    typer.Option("--priority", metavar="N", help="Among the runs of its tenant, larger first; default 0."),
-]
-Qos = Annotated[
-    str,
-    typer.Option("--qos", metavar="CLASS", help="`high`, `medium` or `low`: where the priority counts from."),
-]
-MaxParallelism = Annotated[
-    int,
-    typer.Option("--max-parallelism", metavar="N", min=0, help="Nodes in flight at once; default: no limit."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+app.add_typer(pools, name="pools")
 
 _own_words = {"allow_interspersed_args": False}
 
@@ -133,6 +94,19 @@ def plan(
     project: Project = "",
     domain: Domain = "",
     home: Home = "",
+    pools: Annotated[
+        bool, typer.Option("--pools", help="Simulate it: how long it takes, and which pool limits it.")
+    ] = False,
+    durations: Annotated[
+        str,
+        typer.Option(
+            "--durations",
+            metavar="FILE",
+            help="Seconds by task, in TOML or JSON; default `recorded`: as in earlier runs.",
+        ),
+    ] = "",
+    workers: Workers = None,
+    max_parallelism: MaxParallelism = 0,
     json: Json = False,
 ) -> int:
     """Show what a run would do.
@@ -141,7 +115,32 @@ def plan(
     """
     from hardpoint.executor.cli.plan import print_plan
 
-    return print_plan([file, name, *(inputs or [])], RunOptions(project, domain, home, json=json))
+    options = PlanOptions(
+        *(project, domain, home, workers),
+        json=json,
+        max_parallelism=max_parallelism,
+        pools=pools,
+        durations=durations,
+    )
+    return print_plan([file, name, *(inputs or [])], options)
+
+
+@app.command(epilog=CODES)
+def explain(
+    id: Id,
+    node: Annotated[
+        str, typer.Argument(metavar="NODE", help="Only this node, or the nodes of this sub-workflow.")
+    ] = "",
+    home: Home = "",
+    json: Json = False,
+) -> int:
+    """Say why a run, or nodes of it, wait.
+
+    Which limit binds them, who holds what they want, when they may begin, and what would help.
+    """
+    from hardpoint.executor.cli.explain import explain_execution
+
+    return explain_execution(home, id, node, as_json=json)
 
 
 @app.command("compile", epilog=CODES)

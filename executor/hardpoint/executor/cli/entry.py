@@ -52,10 +52,10 @@ def _command(arguments: list[str]) -> Callable[[], Any]:
 
             return partial(run_workflow, [file, name, *words], RunOptions())
         case ["plan", file, name, *words] if not file.startswith("-"):
-            from hardpoint.executor.cli.options import RunOptions
+            from hardpoint.executor.cli.options import PlanOptions
             from hardpoint.executor.cli.plan import print_plan
 
-            return partial(print_plan, [file, name, *words], RunOptions())
+            return partial(print_plan, [file, name, *words], PlanOptions())
         case _:
             from typer.main import get_command
 

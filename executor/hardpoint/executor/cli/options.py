@@ -37,6 +37,14 @@ class RunOptions:
         return f" --home {shlex.quote(self.home)}" if self.home else ""
 
 
+@dataclass(frozen=True, slots=True)
+class PlanOptions(RunOptions):
+    """What `plan` takes besides: a run is simulated, with such durations."""
+
+    pools: bool = False
+    durations: str = ""
+
+
 OPTIONS = {
     "--project": "project",
     "-p": "project",
@@ -53,8 +61,12 @@ OPTIONS = {
 }
 """Spelling → field of `RunOptions`."""
 
+PLAN_OPTIONS = {**OPTIONS, "--pools": "pools", "--durations": "durations"}
+"""The same of `plan`: field of `PlanOptions`."""
+
 FLAGS = frozenset({"detach", "json", "help"})
 """Fields whose options take no value."""
+PLAN_FLAGS = FLAGS | {"pools"}
 
 NUMBERS = {
     "workers": (1, "a number above 0"),

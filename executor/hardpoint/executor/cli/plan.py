@@ -20,18 +20,20 @@ from hardpoint.executor.cli.exit_codes import DONE
 from hardpoint.executor.cli.flows import open_workflow, quiet_logs
 from hardpoint.executor.cli.forecast import HIT, MISS, PARTLY, UNKNOWN, Chain, cache_states, longest_chain
 from hardpoint.executor.cli.inputs import help_lines, read_inputs
-from hardpoint.executor.cli.options import RunOptions
+from hardpoint.executor.cli.options import PLAN_OPTIONS, PlanOptions
 from hardpoint.executor.cli.output import patience, say, say_json, table
+from hardpoint.executor.cli.plan_pools import prediction, prediction_json, prediction_lines
 from hardpoint.executor.cli.plugins import BUILT_IN, the_registry
 from hardpoint.executor.cli.wording import duration, plural
 from hardpoint.executor.cli.words import Parsed, parse_words
 from hardpoint.executor.home import home_path
+from hardpoint.executor.plan_steps import Predicted
 from hardpoint.executor.view import existing_store, recorded_durations_s
 from hardpoint.plugin_api import TaskSpec, Wire
 from hardpoint.registry import Registry
 
 
-def print_plan(words: Sequence[str], options: RunOptions) -> int:
+def print_plan(words: Sequence[str], options: PlanOptions) -> int:
     """Print what a run would do.
 
     Args:
@@ -40,7 +42,7 @@ def print_plan(words: Sequence[str], options: RunOptions) -> int:
     """
     file, name, *rest = words
     workflow = open_workflow(file, name, "plan")
-    parsed = parse_words(rest, workflow.interface)
+    parsed = parse_words(rest, workflow.interface, PLAN_OPTIONS)
     options = parsed.merged(options)
     if options.help:
         say(*help_lines(file, name, workflow))
@@ -54,18 +56,23 @@ def print_plan(words: Sequence[str], options: RunOptions) -> int:
         wires = _inputs(workflow, parsed, options)
     graph = flatten(compiled)
     project, domain = options.project or DEFAULT_PROJECT, options.domain or DEFAULT_DOMAIN
-    with existing_store(options.home) as (_, journal):
+    told: Predicted | None = None
+    with existing_store(options.home) as (folder, journal):
         cached = cache_states(compiled, graph, wires, journal, project, domain)
         chain = longest_chain(graph, recorded_durations_s(journal, compiled.body.name))
+        if options.pools:
+            told = prediction(compiled, graph, wires, cached, registry, journal, folder, options)
     rows = _rows(compiled, graph, registry, cached)
     if options.json:
-        say_json(_as_json(compiled, rows, chain))
+        more = {} if told is None else {"pools": prediction_json(told)}
+        say_json({**_as_json(compiled, rows, chain), **more})
     else:
         _print_table(compiled, graph, rows, chain)
+        say(*(() if told is None else prediction_lines(told)))
     return DONE
 
 
-def _inputs(workflow: Workflow[..., Any], parsed: Parsed, options: RunOptions) -> dict[str, Wire]:
+def _inputs(workflow: Workflow[..., Any], parsed: Parsed, options: PlanOptions) -> dict[str, Wire]:
     blobs = home_path(options.home, os.environ) / "blobs"
     if blobs.exists():
         return read_inputs(workflow.interface, parsed, BlobStore(str(blobs)), partly=True)

@@ -124,17 +124,21 @@ def _print_detached(execution: str, options: RunOptions) -> None:
     say(f"Run it with `hardpoint executor start{options.home_words}`", to=sys.stderr)
 
 
-def _printer(watched: Watched, options: RunOptions) -> Printer:
+def _printer(executor: Executor, watched: Watched, options: RunOptions) -> Printer:
     stream = sys.stderr if options.json else sys.stdout
     if stream.isatty() and os.environ.get("TERM") != "dumb":
+        from hardpoint.executor.cli.live_reasons import LiveReasons
         from hardpoint.executor.cli.tree import TreePrinter
+        from hardpoint.executor.explaining_run import Store, shadow
 
-        return TreePrinter(watched, stream)
+        store = Store(executor.journal, executor.registry, executor.settings)
+        run = shadow(executor.journal, watched.state)
+        return TreePrinter(watched, stream, LiveReasons(store, run))
     return SilentPrinter() if options.json else LinePrinter(watched, stream, time.time)
 
 
 def _drive(executor: Executor, execution: Execution, watched: Watched, options: RunOptions) -> int:
-    printer = _printer(watched, options)
+    printer = _printer(executor, watched, options)
 
     def abort() -> None:
         printer.remark("Aborting the run; press Ctrl-C again to leave it as it is")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from hardpoint.executor.cli.arrays import array_words
@@ -12,6 +14,7 @@ from hardpoint.executor.cli.exit_codes import DONE
 from hardpoint.executor.cli.nodes import Named, named_by
 from hardpoint.executor.cli.options import RunOptions
 from hardpoint.executor.cli.output import say, say_json, table
+from hardpoint.executor.cli.plugins import the_registry
 from hardpoint.executor.cli.show_node import (
     node_json,
     print_error,
@@ -23,8 +26,15 @@ from hardpoint.executor.cli.show_node import (
 from hardpoint.executor.cli.watching import ran_s, word_for
 from hardpoint.executor.cli.wording import day_and_time, duration, place, plural
 from hardpoint.executor.engine.node_run import NodeRun
+from hardpoint.executor.explaining_run import Store, reasons
+from hardpoint.executor.journal.events import RunPhase
+from hardpoint.executor.journal.protocol import Journal
 from hardpoint.executor.owner import is_driven
+from hardpoint.executor.pool_reading import settings_of
 from hardpoint.executor.view import RunView, Try, existing_store, find_row, load_view
+from hardpoint.plugin_api import HardpointError
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def show_execution(home: str, text: str, node: str, *, items: bool, as_json: bool) -> int:
@@ -37,14 +47,17 @@ def show_execution(home: str, text: str, node: str, *, items: bool, as_json: boo
         items: Tell each item of array nodes.
         as_json: Print one object.
     """
+    now, options = time.time(), RunOptions(home=home)
+    why: Mapping[str, str] = {}
     with existing_store(home) as (folder, journal):
         view = load_view(journal, find_row(journal, text))
-    now, options = time.time(), RunOptions(home=home)
+        if not as_json and view.row.phase is RunPhase.RUNNING:
+            why = _reasons(journal, folder, view, now)
     if not node:
         if as_json:
             say_json(run_json(view, now, items=items))
         else:
-            print_run(view, now)
+            print_run(view, now, why)
         return DONE
     named = named_by(view, node)
     if as_json:
@@ -54,7 +67,7 @@ def show_execution(home: str, text: str, node: str, *, items: bool, as_json: boo
     elif named.nodes == [node]:
         print_node(view, node, now, options, items=items)
     else:
-        _print_nodes(view, named.nodes, now)
+        _print_nodes(view, named.nodes, now, why)
     return DONE
 
 
@@ -65,17 +78,26 @@ def _named_json(view: RunView, named: Named, text: str, now: float, *, items: bo
     return [unit_json(view, Named([id]), now, items=items) for id in named.nodes]
 
 
-def print_run(view: RunView, now: float) -> None:
+def _reasons(journal: Journal, folder: Path, view: RunView, now: float) -> Mapping[str, str]:
+    """Why nodes wait; where a plugin is missing that would know, that is not told."""
+    try:
+        return reasons(Store(journal, the_registry(), settings_of(folder)), view, now)
+    except HardpointError:
+        return {}
+
+
+def print_run(view: RunView, now: float, why: Mapping[str, str] = _NOTHING) -> None:
     """Print a run as it stands in its view.
 
     Args:
         view: The run, now or at an earlier time.
         now: The time to tell durations by; seconds since the epoch.
+        why: Why nodes wait, by node.
     """
     say(*_heading(view, now))
     if view.state.nodes:
         say("")
-        _print_nodes(view, list(view.state.nodes), now)
+        _print_nodes(view, list(view.state.nodes), now, why)
     say_values("Inputs", view.state.inputs)
     say_values("Outputs", view.row.outputs)
     artifacts = {f"{node}, {title}": shown for node, title, shown in _artifacts(view)}
@@ -84,8 +106,8 @@ def print_run(view: RunView, now: float) -> None:
         print_error(view.row.error, view.row.error_node)
 
 
-def _print_nodes(view: RunView, ids: list[str], now: float) -> None:
-    rows = [_cells(view, view.state.nodes[id], now) for id in ids]
+def _print_nodes(view: RunView, ids: list[str], now: float, why: Mapping[str, str]) -> None:
+    rows = [_cells(view, view.state.nodes[id], now, why.get(id, "")) for id in ids]
     table(["NODE", "TASK", "STATE", "ATTEMPTS", "TOOK", "REMARK"], rows, states=2)
 
 
@@ -116,10 +138,10 @@ def _terms(view: RunView) -> Iterator[str]:
         yield f"Parallel  at most {plural(submitted.max_parallelism, 'node')}"
 
 
-def _cells(view: RunView, node: NodeRun, now: float) -> list[str]:
+def _cells(view: RunView, node: NodeRun, now: float, why: str) -> list[str]:
     task = view.state.graph.nodes[node.id].spec_key
     took = duration(ran_s(node, now))
-    return [node.id, task, word_for(node), str(node.attempt or ""), took, _remark(node)]
+    return [node.id, task, word_for(node), str(node.attempt or ""), took, _remark(node) or why]
 
 
 def _remark(node: NodeRun) -> str:

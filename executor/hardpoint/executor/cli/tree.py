@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import IO
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -12,6 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from hardpoint.executor.cli.arrays import array_words
+from hardpoint.executor.cli.live_reasons import Reasons
 from hardpoint.executor.cli.output import colour_of
 from hardpoint.executor.cli.watching import Watched, ran_s, word_for
 from hardpoint.executor.cli.wording import duration
@@ -19,6 +21,7 @@ from hardpoint.executor.engine.node_run import NodeRun, NodeState
 from hardpoint.executor.engine.run import Journaled, Progress
 
 REFRESHES_PER_S = 6
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _RANK = {
     NodeState.FAILED: 0,
     NodeState.RUNNING: 1,
@@ -39,10 +42,12 @@ class TreePrinter:
     Args:
         watched: The run.
         stream: The terminal.
+        reasons: Why nodes wait.
     """
 
-    def __init__(self, watched: Watched, stream: IO[str]) -> None:
+    def __init__(self, watched: Watched, stream: IO[str], reasons: Reasons | None = None) -> None:
         self._watched = watched
+        self._reasons = reasons
         self._lock = threading.Lock()
         self._console = Console(file=stream, highlight=False)
         self._live = Live(self, console=self._console, refresh_per_second=REFRESHES_PER_S)
@@ -50,6 +55,8 @@ class TreePrinter:
     def begin(self) -> None:
         """See `Printer`."""
         self._live.start()
+        if self._reasons is not None:
+            self._reasons.begin(self._lock)
 
     def take(self, item: Journaled | Progress) -> None:
         """See `Printer`."""
@@ -63,25 +70,31 @@ class TreePrinter:
 
     def end(self) -> None:
         """See `Printer`."""
+        if self._reasons is not None:
+            self._reasons.end()
         self._live.stop()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the tree as it is now, no higher than the terminal."""
         with self._lock:
-            lines = list(tree_lines(self._watched, time.time(), max(5, console.height - 2)))
+            why = {} if self._reasons is None else self._reasons.now
+            lines = list(tree_lines(self._watched, time.time(), max(5, console.height - 2), why))
         for line in lines:
             line.truncate(options.max_width, overflow="ellipsis")
             line.no_wrap = True
             yield line
 
 
-def tree_lines(watched: Watched, now: float, lines_max: int) -> Iterator[Text]:
+def tree_lines(
+    watched: Watched, now: float, lines_max: int, why: Mapping[str, str] = _NOTHING
+) -> Iterator[Text]:
     """The tree, line by line; of a large one, the nodes that matter most now.
 
     Args:
         watched: The run.
         now: Seconds since the epoch.
         lines_max: At most so many lines, the summary included.
+        why: Why nodes wait, by node.
     """
     nodes = watched.state.nodes
     chosen = _chosen(nodes, lines_max - 2)
@@ -90,7 +103,7 @@ def tree_lines(watched: Watched, now: float, lines_max: int) -> Iterator[Text]:
     for id in chosen:
         for depth, branch in _new_branches(id, shown):
             yield Text(f"{'  ' * depth}{branch}", style="bold")
-        yield _node_line(nodes[id], watched, now, width)
+        yield _node_line(nodes[id], watched, now, width, why.get(id, ""))
     hidden = len(nodes) - len(chosen)
     if hidden:
         yield Text(f"… {hidden} more: {_counts(nodes, set(chosen))}")
@@ -132,13 +145,13 @@ def _new_branches(id: str, shown: set[str]) -> Iterator[tuple[int, str]]:
             yield depth, _last(branch)
 
 
-def _node_line(node: NodeRun, watched: Watched, now: float, width: int) -> Text:
+def _node_line(node: NodeRun, watched: Watched, now: float, width: int, why: str) -> Text:
     depth = node.id.count(".")
     word = word_for(node)
     line = Text(f"{'  ' * depth}{_last(node.id)}".ljust(width) + "  ")
     line.append(f"{word:<9}", style=colour_of(word))
     if node.state is NodeState.WAITING or node.state is NodeState.READY:
-        return line
+        return line.append(f"  {why}" if why else "")
     parts = [f"attempt {node.attempt}"] if node.attempt > 1 else []
     if node.state is NodeState.BACKOFF and node.retry_at is not None:
         parts.append(f"again in {duration(max(0.0, node.retry_at - now))}")

@@ -7,13 +7,15 @@ the name of an option: behind the workflow's name the input wins, before the fil
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from hardpoint.core.compile_errors import did_you_mean
-from hardpoint.executor.cli.options import FLAGS, NUMBERS, OPTIONS, RunOptions
+from hardpoint.executor.cli.options import NUMBERS, OPTIONS, PLAN_FLAGS, RunOptions
 from hardpoint.plugin_api import HardpointError, Interface, SimpleKind, SimpleType, UsageError, Variable
+
+Options = TypeVar("Options", bound=RunOptions)
 
 _TRUTHS = frozenset({"true", "false", "yes", "no", "on", "off", "1", "0"})
 
@@ -48,17 +50,18 @@ class Parsed:
     options: dict[str, Any] = field(default_factory=dict)
     problems: list[HardpointError] = field(default_factory=list)
 
-    def merged(self, options: RunOptions) -> RunOptions:
+    def merged(self, options: Options) -> Options:
         """The options before the file's name, with those behind it laid over them."""
         return replace(options, **self.options)
 
 
-def parse_words(words: Sequence[str], interface: Interface) -> Parsed:
+def parse_words(words: Sequence[str], interface: Interface, options: Mapping[str, str] = OPTIONS) -> Parsed:
     """Sort words into inputs and options.
 
     Args:
         words: What follows the workflow's name.
         interface: Of the workflow.
+        options: Of the command: spelling → field.
 
     >>> from hardpoint.plugin_api import SimpleKind, SimpleType
     >>> face = Interface((Variable("batch_size", SimpleType(SimpleKind.INT)),))
@@ -79,10 +82,10 @@ def parse_words(words: Sequence[str], interface: Interface) -> Parsed:
                 _take_input(parsed, inputs[name], spelled, given, waiting)
             elif _negated(name, inputs) and given is None:
                 _set_input(parsed, inputs["--" + name[5:]], "false")
-            elif name in OPTIONS:
-                _take_option(parsed, OPTIONS[name], spelled, given, waiting)
+            elif name in options:
+                _take_option(parsed, options[name], spelled, given, waiting)
             else:
-                raise _unknown(word, spelled, inputs, waiting)
+                raise _unknown(word, spelled, inputs, options, waiting)
         except UsageError as problem:
             parsed.problems.append(problem)
     return parsed
@@ -119,7 +122,7 @@ def _set_input(parsed: Parsed, variable: Variable, text: str) -> None:
 
 
 def _take_option(parsed: Parsed, field: str, spelled: str, given: str | None, waiting: list[str]) -> None:
-    if field in FLAGS:
+    if field in PLAN_FLAGS:
         if given is not None:
             raise OptionValueError(
                 f"Option `{spelled}` takes no value, not `{given}`", hint=f"Write `{spelled}`"
@@ -148,7 +151,13 @@ def _value(spelled: str, given: str | None, waiting: list[str]) -> str:
     raise OptionValueError(f"Option `{spelled}` has no value", hint=hint)
 
 
-def _unknown(word: str, spelled: str, inputs: dict[str, Variable], waiting: list[str]) -> UsageError:
+def _unknown(
+    word: str,
+    spelled: str,
+    inputs: dict[str, Variable],
+    options: Mapping[str, str],
+    waiting: list[str],
+) -> UsageError:
     if not word.startswith("-"):
         return UnexpectedWordError(
             f"`{word}` belongs to no option", hint="Inputs are given as `--name value`"
@@ -157,6 +166,6 @@ def _unknown(word: str, spelled: str, inputs: dict[str, Variable], waiting: list
         waiting.pop()  # its value, which would only be a second complaint about the same mistake
     known = ", ".join(f"`{each}`" for each in inputs) or "none"
     # Compared without the dashes, which would make all short names alike.
-    close = did_you_mean(spelled.strip("-"), [each.strip("-") for each in (*inputs, *OPTIONS)])
+    close = did_you_mean(spelled.strip("-"), [each.strip("-") for each in (*inputs, *options)])
     hint = close.replace("`", "`--", 1) or f"The inputs of this workflow: {known}"
     return UnknownOptionError(f"No input or option `{spelled}`", hint=hint)

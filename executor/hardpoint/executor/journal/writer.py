@@ -235,7 +235,9 @@ def _change_again(session: Session, batch: Batch) -> None:
     """What a commit changed of leases; not those of a run that is another engine's by now."""
     if not batch.pools:
         return
-    ours = {each["execution"] for each in batch.groups if _holds(session, each["execution"], each["with_fence"])}
+    ours = {
+        each["execution"] for each in batch.groups if _holds(session, each["execution"], each["with_fence"])
+    }
     granted = [each for each in (*batch.granted, *batch.held) if each[0] in ours]
     released = [each for each in batch.released if each[0] in ours]
     ledger.change(session, granted, released, batch.at)
