@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -56,8 +57,12 @@ class SqliteDatabase:
         connection = sqlite3.connect(
             self.where, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
+        try:
+            _write_ahead(connection)
+            connection.execute("PRAGMA synchronous=NORMAL")
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
     def written(self, sql: str) -> str:
@@ -80,3 +85,15 @@ class SqliteDatabase:
         else:
             hint = f"Check the folder's owner and rights, or {self.elsewhere}"
         return JournalUnavailableError(f"The store `{self.where}` cannot be used: {reason}", hint=hint)
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Set the mode of a new file; others may be about to as well, and SQLite waits for none of them."""
+    until = time.monotonic() + BUSY_TIMEOUT_S
+    while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.005)
