@@ -138,6 +138,19 @@ BROKEN = {
 }
 
 
+def test_a_file_that_is_no_module_hides_no_module_of_its_name(tmp_path: Path) -> None:
+    first = write(tmp_path / "first" / "flow.py", FLOW)
+    write(tmp_path / "first" / "settings.py", "value = 1")
+    (tmp_path / "first" / "pyproject.toml").touch()
+    load_module(write(first.with_name("uses.py"), "import settings"))
+    known = sys.modules["settings"]
+    second = write(tmp_path / "second" / "flow.py", FLOW)
+    write(second.with_name("settings.toml"), "")
+    write(second.with_name("notes.py"), "import sys\nseen = sys.modules.get('settings')")
+    (tmp_path / "second" / "pyproject.toml").touch()
+    assert load_module(second.with_name("notes.py")).seen is known
+
+
 @pytest.mark.parametrize("case", BROKEN)
 def test_files_that_cannot_be_imported(tmp_path: Path, case: str) -> None:
     import json

@@ -10,10 +10,13 @@ import importlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.machinery import all_suffixes
 from pathlib import Path
 from types import ModuleType
 
 from hardpoint.core.project import is_below, project_root
+
+_MODULES = (".py", *{f".{suffix.rpartition('.')[2]}" for suffix in all_suffixes()})
 
 _spaces: dict[Path, dict[str, ModuleType]] = {}
 
@@ -66,7 +69,9 @@ def _enter(root: Path, folders: list[Path]) -> dict[str, ModuleType]:
 
 def _names_in(folders: list[Path]) -> set[str]:
     """Top-level names that could be imported from these folders."""
-    return {each.stem for folder in folders if folder.is_dir() for each in folder.iterdir()}
+    entries = (each for folder in folders if folder.is_dir() for each in folder.iterdir())
+    # `hardpoint.toml` is no `hardpoint`.
+    return {each.name.partition(".")[0] for each in entries if each.suffix in _MODULES or each.is_dir()}
 
 
 def _modules(names: set[str]) -> list[tuple[str, ModuleType]]:
