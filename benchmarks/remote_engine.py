@@ -15,20 +15,24 @@ from typing import Any
 def drive(n: int, variant: str, home: Path) -> dict[str, Any]:
     """Run the workload, or go on with the run that a killed engine left."""
     from benchmarks.meter import Span, peak_mb
-    from benchmarks.remote_client import LeanPlugin
-    from benchmarks.remote_flow import POLL, remote, remote_map
+    from benchmarks.remote_flow import remote, remote_map, remote_mixed
+    from benchmarks.remote_light import LightTenant
+    from benchmarks.remote_limits import plugin_for
 
     from hardpoint.executor import Executor
 
     span, base_mb = Span(), peak_mb()
-    flow = remote_map(n) if variant == "map" else remote(n)
+    flow = {"map": remote_map, "flood": remote_mixed}.get(variant, remote)(n)
     flow.compile()
-    with span(), Executor(home, plugins={"jobservice": LeanPlugin(poll=POLL)}) as executor:
+    with span(), Executor(home, plugins={"jobservice": plugin_for(variant, n)}) as executor:
         left = executor.recover()
         execution = left[0] if left else executor.submit(flow)
+        light = LightTenant(executor) if variant == "flood" else None
         result = execution.result()
+        waits_s = light.waits_s() if light is not None else []
     return {
         "result": result,
+        "light_waits_s": waits_s,
         "execution": execution.id,
         "wall_s": span.wall_s,
         "cpu_s": span.cpu_s,

@@ -22,6 +22,9 @@ JOB_S = 5.0
 POLL = PollPolicy(first_s=0.25, fraction=0.06, max_s=2.0, batch_max=500)
 """What a plugin would declare for a service whose jobs take seconds and that answers for 500 at once."""
 
+MIXED = 10
+"""So many different durations."""
+
 THREADS = 8
 """Calls to the service at a time: as many as the engine makes for one task type."""
 
@@ -40,6 +43,21 @@ def remote(n: int) -> Workflow[[], Any]:
         return total([leaf(value=i) for i in range(n)])
 
     return remote_jobs
+
+
+def remote_mixed(n: int) -> Workflow[[], Any]:
+    """The same with jobs that take half to one and a half times as long."""
+    url = os.environ["BENCH_W9_URL"]
+    leaves = [
+        JobTask(f"remote_{part}", url=url, duration_s=JOB_S * (0.5 + part / (MIXED - 1)))
+        for part in range(MIXED)
+    ]
+
+    @workflow
+    def remote_jobs_mixed() -> int:
+        return total([leaves[i % MIXED](value=i) for i in range(n)])
+
+    return remote_jobs_mixed
 
 
 def remote_map(n: int) -> Workflow[[], Any]:

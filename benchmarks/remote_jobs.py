@@ -6,11 +6,13 @@
 | `map` | the same as one node that maps the job over N numbers |
 | `faults` | of all answers 1 % are lost after their effect, 1 % are errors before any |
 | `killed` | the engine and its workers are killed when half of the jobs have ended; a second engine goes on |
+| `rate`, `slots`, `flood` | the service limits calls or jobs, see `remote_limits.py` |
 | `bare` | the same calls by the same client in a loop, without an engine: the floor |
 
 The line that comes of it has, besides the usual keys: `ideal_s`, `calls_per_job`, `throttled`, `created`,
-`double_submits`, `orphans`, `max_running`, `notice_s` (median from a job's end to its event in the journal),
-`done_s` (to its outputs in the journal). `cpu_s` is that of the engine and its workers; the service is apart.
+`double_submits`, `orphans`, `max_running`, `max_unfinished` (jobs that ran or waited at the service),
+`notice_s` (median from a job's end to its event in the journal), `done_s` (to its outputs in the journal);
+of `flood` also `light_wait_s`, `light_wait_most_s`. `cpu_s` is that of the engine and its workers alone.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from benchmarks.remote_limits import LATENCY_S, ideal_s, jobs_in, service_for
 from benchmarks.workloads import is_right
 
 from hardpoint.executor.journal.events import AttemptSucceeded, Event, JobCreated, JobMoved
@@ -37,15 +40,7 @@ from hardpoint.plugin_api import Phase
 from hardpoint.plugin_api.testing.jobservice import JobService
 
 ENGINE = Path(__file__).resolve().parent / "remote_engine.py"
-JOB_S = 5.0
-LATENCY_S = 0.02
-FAULTS: dict[str, dict[str, Any]] = {
-    "sqlite": {},
-    "map": {},
-    "faults": {"p_lost": 0.01, "p_500": 0.01},
-    "killed": {},
-    "bare": {},
-}
+VARIANTS = ("sqlite", "map", "faults", "killed", "rate", "slots", "flood", "bare")
 LOOK_S = 0.1
 
 
@@ -54,7 +49,7 @@ def measure(n: int, variant: str) -> dict[str, Any]:
     given = os.environ.get("BENCH_STATE")
     with (
         nullcontext(given) if given else tempfile.TemporaryDirectory(prefix="hardpoint-bench-") as folder,
-        JobService(latency_s=LATENCY_S, **FAULTS[variant]) as service,
+        JobService(latency_s=LATENCY_S, **service_for(variant, n)) as service,
     ):
         home = Path(folder) / "home"
         os.environ.update(BENCH_W9_URL=service.url, BENCH_W9_HOME=str(home))
@@ -70,7 +65,8 @@ def measure(n: int, variant: str) -> dict[str, Any]:
             **_figures(n, variant, found, makespan_s),
             **_of_service(n, service),
             **_delays(home, found["execution"], service),
-        } | _verdict(n, found, service)
+            **_waits(found),
+        } | _verdict(n, variant, found, service)
 
 
 def _figures(n: int, variant: str, found: dict[str, Any], makespan_s: float) -> dict[str, Any]:
@@ -84,7 +80,7 @@ def _figures(n: int, variant: str, found: dict[str, Any], makespan_s: float) -> 
         "base_mb": round(found["base_mb"], 1),
         "variant": variant,
         "nodes": n + 1,
-        "ideal_s": JOB_S + 2 * LATENCY_S,
+        "ideal_s": round(ideal_s(variant, n), 3),
         "cpu_ms_per_job": round(found["cpu_s"] / n * 1000, 3),
     }
 
@@ -101,13 +97,24 @@ def _of_service(n: int, service: JobService) -> dict[str, Any]:
         "double_submits": total.double_submits,
         "orphans": total.orphans,
         "max_running": total.max_running,
+        "max_unfinished": total.max_unfinished,
         "connections": stats.max_connections,
     }
 
 
-def _verdict(n: int, found: dict[str, Any], service: JobService) -> dict[str, Any]:
+def _waits(found: dict[str, Any]) -> dict[str, Any]:
+    waits_s = found.get("light_waits_s")
+    if not waits_s:
+        return {}
+    return {
+        "light_wait_s": round(statistics.median(waits_s), 3),
+        "light_wait_most_s": round(max(waits_s), 3),
+    }
+
+
+def _verdict(n: int, variant: str, found: dict[str, Any], service: JobService) -> dict[str, Any]:
     total = service.stats().total
-    once = (total.created, total.double_submits, total.orphans) == (n, 0, 0)
+    once = (total.created, total.double_submits, total.orphans) == (jobs_in(variant, n), 0, 0)
     return {"ok": once and is_right("W9", n, found["result"])}
 
 

@@ -77,7 +77,7 @@ def test_a_second_process_takes_cached_leaves_from_the_first(tmp_path: Path) -> 
     assert [(each["AttemptSucceeded"], each["NodeCached"]) for each in kinds] == [(41, 0), (1, 40)]
 
 
-@pytest.mark.parametrize("variant", ["sqlite", "map", "bare"])
+@pytest.mark.parametrize("variant", ["sqlite", "map", "rate", "bare"])
 def test_remote_jobs_run_once_each(variant: str, tmp_path: Path) -> None:
     report = report_of(tmp_path, "W9", "4", variant)
     assert (report["ok"], report["created"], report["double_submits"], report["orphans"]) == (True, 4, 0, 0)

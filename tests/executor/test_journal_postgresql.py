@@ -29,6 +29,7 @@ from hardpoint.executor.journal.protocol import (
     JournalUnreachableError,
     LeaseLostError,
 )
+from hardpoint.executor.journal.shared import Lease
 from hardpoint.plugin_api import ErrorKind, HardpointError
 
 SUBMITTED = Submitted(1.0, "flow", "d1", {"x": 1}, "", "p", "dev")
@@ -252,6 +253,22 @@ def test_what_the_server_forgot_is_written_again_before_what_follows(
     journal.commit([append(5)], durable=False)
     assert journal.read("e1") == [SUBMITTED, *map(started, range(2, 6))]
     assert (journal.row("e1").phase, journal.cached(["k1"])) == (RunPhase.FAILING, {"k1": kept})
+
+
+def test_units_that_were_given_back_stay_so_if_the_server_forgot_it(
+    mortal: PostgresServer, journal: Journal
+) -> None:
+    lease = Lease("a", "db", 1, "p", "dev")
+    journal.pools.lock({"db": -1}, "me", 2.0)
+    journal.commit([Append("e1", 1, 2, [started(2)], granted=[lease])], durable=True)
+    journal.commit([Append("e1", 1, 3, [started(3)], released=[lease])], durable=False)
+    mortal.kill9()
+    mortal.start()
+    # Or else this would test nothing.
+    assert journal.pools.leases("db") == [("e1", lease)]
+    journal.commit([append(4)], durable=False)
+    assert journal.pools.leases("db") == []
+    assert [holding.units for holding in journal.pools.rows().holdings] == [0]
 
 
 def test_the_last_commit_is_not_forgotten_when_the_lease_is_given_back(
