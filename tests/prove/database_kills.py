@@ -6,11 +6,9 @@ confirmed before the kill is there after it.
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +22,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))
 from tests.prove.engine_kills import FLOW, ITEMS, NODES, starts
 from tests.prove.job_kills import DRIVER, FAULTS, KINDS, WIDTH, jobs_by_token, settings_of
 from tests.prove.killing_rig import LOOK_EVERY_S, Store, Watch, fleet, wait_for_all
+from tests.prove.shard import run_shard
 
 EXECUTORS = 2
 
@@ -89,18 +88,11 @@ def kill_database(store: Store, kills: int, dice: random.Random, progress: Calla
 
 def main() -> int:
     """Run one shard; exit code 1 if a promise was broken."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--shard", type=int, required=True)
-    parser.add_argument("--shards", type=int, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--kills", type=int, default=5)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        kind = KINDS[options.shard % len(KINDS)]
-        found = prove(Path(folder), kind, options.kills, random.Random(options.shard))
-    options.out.write_text(json.dumps(found))
-    print(json.dumps(found))
-    return 1 if found["broken"] else 0
+
+    def shard_of(folder: Path, shard: int, kills: int, dice: random.Random) -> dict[str, Any]:
+        return prove(folder, KINDS[shard % len(KINDS)], kills, dice)
+
+    return run_shard(shard_of, kills=5)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,9 @@ it may start again only if it was in flight, by the journal, when its executor w
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import sys
-import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from typing import Any
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from tests.prove.killing_rig import STORES, Store, Watch, fleet, kill_again_and_again, wait_for_all
+from tests.prove.shard import run_shard
 
 NODES, WIDTH, ITEMS = 120, 12, 150
 EXECUTORS = 2
@@ -120,18 +119,11 @@ def prove(folder: Path, kind: str, kills: int, dice: random.Random) -> dict[str,
 
 def main() -> int:
     """Run one shard; exit code 1 if a promise was broken."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--shard", type=int, required=True)
-    parser.add_argument("--shards", type=int, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--kills", type=int, default=10)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        kind = STORES[options.shard % len(STORES)]
-        found = prove(Path(folder), kind, options.kills, random.Random(options.shard))
-    options.out.write_text(json.dumps(found))
-    print(json.dumps(found))
-    return 1 if found["broken"] else 0
+
+    def shard_of(folder: Path, shard: int, kills: int, dice: random.Random) -> dict[str, Any]:
+        return prove(folder, STORES[shard % len(STORES)], kills, dice)
+
+    return run_shard(shard_of, kills=10)
 
 
 if __name__ == "__main__":

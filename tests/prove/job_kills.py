@@ -6,11 +6,9 @@ one job, no job may be left behind, and none may have gone unread.
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from hardpoint.plugin_api.testing.jobservice import JobService
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from tests.prove.killing_rig import STORES, Store, Watch, fleet, kill_again_and_again, wait_for_all
+from tests.prove.shard import run_shard
 
 KINDS = ("jobservice", "jobservice_name", "jobservice_search", "jobservice_array")
 WIDTH = 8
@@ -133,19 +132,13 @@ def prove(folder: Path, store_kind: str, kind: str, kills: int, dice: random.Ran
 
 def main() -> int:
     """Run one shard; exit code 1 if a promise was broken."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--shard", type=int, required=True)
-    parser.add_argument("--shards", type=int, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--kills", type=int, default=6)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        kind = KINDS[options.shard // len(STORES) % len(KINDS)]
-        dice = random.Random(options.shard)
-        found = prove(Path(folder), STORES[options.shard % len(STORES)], kind, options.kills, dice)
-    options.out.write_text(json.dumps(found))
-    print(json.dumps(found))
-    return 1 if found["broken"] else 0
+
+    def shard_of(folder: Path, shard: int, kills: int, dice: random.Random) -> dict[str, Any]:
+        return prove(
+            folder, STORES[shard % len(STORES)], KINDS[shard // len(STORES) % len(KINDS)], kills, dice
+        )
+
+    return run_shard(shard_of, kills=6)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,8 @@ was lowered, and in the end nothing may be held.
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from tests.prove.killing_rig import STORES, Store
 from tests.prove.pool_rig import Limits, Load, Sharing, sharing
+from tests.prove.shard import run_shard
 
 EXECUTORS, SLOTS, JOBS_A_KILL = 4, 8, 40
 DURATIONS_S = (0.2, 0.3, 0.4, 0.5)
@@ -80,18 +78,11 @@ def _kill_again_and_again(share: Sharing, kills: int, dice: random.Random) -> in
 
 def main() -> int:
     """Run one shard; exit code 1 if a promise was broken."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--shard", type=int, required=True)
-    parser.add_argument("--shards", type=int, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--kills", type=int, default=6)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        kind = STORES[options.shard % len(STORES)]
-        found = prove(Path(folder), kind, options.kills, random.Random(options.shard))
-    options.out.write_text(json.dumps(found))
-    print(json.dumps(found))
-    return 1 if found["broken"] else 0
+
+    def shard_of(folder: Path, shard: int, kills: int, dice: random.Random) -> dict[str, Any]:
+        return prove(folder, STORES[shard % len(STORES)], kills, dice)
+
+    return run_shard(shard_of, kills=6)
 
 
 if __name__ == "__main__":
