@@ -11,7 +11,6 @@ tenants: see `turns.py`.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Container, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -22,6 +21,7 @@ from hardpoint.executor.journal.protocol import ExecutionRow, Journal, JournalUn
 from hardpoint.executor.journal.queue import Head
 from hardpoint.executor.loading import RunLoader
 from hardpoint.executor.owner import claim, undriven
+from hardpoint.executor.rounds import Rounds
 from hardpoint.executor.turns import in_turn
 from hardpoint.plugin_api import Clock, HardpointError
 
@@ -83,43 +83,34 @@ class Adoption:
         self._loading: dict[str, int] = {}
         self._handed: set[str] = set()
         self._kept_at = clock.now()
-        self._away = False
         self._more = False
-        self._over = False
-        self._stir = threading.Event()
         self._readers = ThreadPoolExecutor(1, thread_name_prefix="hardpoint-adoption")
-        self._thread = threading.Thread(target=self._rounds, name="hardpoint-adoption", daemon=True)
+        self._rounds = Rounds(
+            "hardpoint-adoption",
+            self._round,
+            LOOK_EVERY_S,
+            lambda: self._engine.alive,
+            "nothing is taken up",
+        )
 
     def begin(self) -> None:
         """Look now, and then again and again."""
-        self._thread.start()
+        self._rounds.begin()
 
     def end(self) -> None:
         """Take up nothing more; give back what was claimed and is not read yet."""
-        self._over = True
-        self._stir.set()
-        self._thread.join()
+        self._rounds.end()
         self._readers.shutdown(cancel_futures=True)
         if self._loading:
             self._give_back(self._loading)
 
-    def _rounds(self) -> None:
-        while self._engine.alive and not self._over:
-            try:
-                self.look()
-            except JournalUnreachableError as error:
-                if not self._away:
-                    logger.warning("nothing is taken up until the store answers: %s", error.message)
-                self._away = True
-            except HardpointError as error:
-                self._refused(error)
-            except Exception:
-                # A bug must not keep the runs of the whole store from going on.
-                logger.exception("looking for runs failed")
-            else:
-                self._away = False
-            self._stir.wait(LOOK_EVERY_S)
-            self._stir.clear()
+    def _round(self) -> None:
+        try:
+            self.look()
+        except JournalUnreachableError:
+            raise
+        except HardpointError as error:
+            self._refused(error)
 
     def look(self) -> None:
         """Claim what there is room for, and have it read."""
@@ -179,7 +170,8 @@ class Adoption:
             self._leave_alone(row, error)
             return False
         if claimed is None:
-            self._stir.set()  # another executor was quicker; what comes next is for who looks again at once
+            # Another executor was quicker; what comes next is for who looks again at once.
+            self._rounds.stir()
             return False
         self._loading[row.execution] = claimed.fence
         self._readers.submit(self._load, claimed)
@@ -209,7 +201,7 @@ class Adoption:
 
     def _made_room(self) -> None:
         if self._more and self._held < self._max_runs:
-            self._stir.set()
+            self._rounds.stir()
 
     def _give_back(self, claims: dict[str, int]) -> None:
         self._handed.difference_update(claims)

@@ -6,7 +6,6 @@ handle is told how it ends, wherever that happens.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,9 +18,8 @@ from hardpoint.executor.driving import EngineThread
 from hardpoint.executor.engine.run import Journaled, Outcome, Run
 from hardpoint.executor.journal.events import RunPhase
 from hardpoint.executor.journal.protocol import ExecutionRow, Journal, JournalUnreachableError
+from hardpoint.executor.rounds import Rounds
 from hardpoint.plugin_api import Clock
-
-logger = logging.getLogger("hardpoint.executor")
 
 LOOK_EVERY_S = 0.5
 PATIENCE_S = 3.0
@@ -72,11 +70,15 @@ class WaitingRoom:
         self._runs: dict[str, Run] = {}
         self._others: dict[Tenant, Others] = {}
         self._watched_s = 0.0
-        self._away = False
-        self._over = False
         self._lock = threading.Lock()
-        self._stir = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._rounds = Rounds(
+            "hardpoint-waiting",
+            self.look,
+            LOOK_EVERY_S,
+            lambda: self._engine.alive,
+            "queued runs wait",
+            self._let_go,
+        )
 
     def __contains__(self, execution: object) -> bool:
         return execution in self._runs
@@ -91,41 +93,20 @@ class WaitingRoom:
         """Let a queued run begin when it is its turn."""
         with self._lock:
             self._runs[run.id] = run
-            if self._thread is None and not self._over:
-                self._thread = threading.Thread(target=self._rounds, name="hardpoint-waiting", daemon=True)
-                self._thread.start()
-        self._stir.set()
-        if self._over or not self._engine.alive:
+            if not self._rounds.begun and not self._rounds.over:
+                self._rounds.begin()
+        self._rounds.stir()
+        if self._rounds.over or not self._engine.alive:
             self._let_go()
 
     def made_room(self) -> None:
         """A run of this executor has ended."""
         if self._runs:
-            self._stir.set()
+            self._rounds.stir()
 
     def end(self) -> None:
         """Begin nothing more; what waits stays in the queue, for any executor."""
-        self._over = True
-        self._stir.set()
-        if self._thread is not None:
-            self._thread.join()
-        self._let_go()
-
-    def _rounds(self) -> None:
-        while self._engine.alive and not self._over:
-            try:
-                self.look()
-            except JournalUnreachableError as error:
-                if not self._away:
-                    logger.warning("queued runs wait until the store answers: %s", error.message)
-                self._away = True
-            except Exception:
-                # A bug with one run must not keep the others waiting for ever.
-                logger.exception("beginning queued runs failed")
-            else:
-                self._away = False
-            self._stir.wait(LOOK_EVERY_S)
-            self._stir.clear()
+        self._rounds.end()
         self._let_go()
 
     def look(self) -> None:
@@ -141,7 +122,7 @@ class WaitingRoom:
         for tenant, runs in by_tenant.items():
             most = self._limits(*tenant).max_running
             for run in self._next(tenant, runs, most):
-                if self._over or not self._begin(run, most):
+                if self._rounds.over or not self._begin(run, most):
                     break
 
     def _next(self, tenant: Tenant, runs: Mapping[str, Run], most: int | None) -> list[Run]:
