@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from hardpoint.executor.engine.node_run import NodeRun
 from hardpoint.executor.engine.run import Run
-from hardpoint.plugin_api import JobRef, PollPolicy
+from hardpoint.plugin_api import JobRef, Phase, PollPolicy
 
 EARLY = 0.5
 """The part of its wait after which a job may be asked for along with others."""
@@ -25,7 +25,7 @@ class Watched:
         since: When it was created, seconds since the epoch.
     """
 
-    __slots__ = ("absent", "asked", "asked_at", "job", "node", "run", "serial", "since")
+    __slots__ = ("asked", "asked_at", "job", "node", "run", "serial", "since", "told")
 
     def __init__(self, run: Run, node: NodeRun, job: JobRef, since: float) -> None:
         self.since = since
@@ -34,8 +34,8 @@ class Watched:
         self.job = job
         self.asked = False
         self.asked_at = since
-        self.absent = False
-        """The last poll said that the service does not know it."""
+        self.told: Phase | None = node.phase
+        """What the service said last."""
         self.serial = 0
         """Its latest place in the heaps; 0 if it has none."""
 

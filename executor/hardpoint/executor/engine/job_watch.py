@@ -126,6 +126,9 @@ class JobWatch(Generic[StatusT]):
         back = known is not None and _ORDER.get(status.phase, 2) < _ORDER.get(known, 2)
         # Absence is only believed of a poll: a stream may be about jobs that it does not see yet.
         if not back and status.phase is not known and status.phase is not Phase.ABSENT:
+            watched.told = status.phase
+            if status.phase.terminal:
+                schedule.remove(job)
             self._moved(watched.run, watched.node, status, self._desk.clock.now())
 
     def stream_ended(self, key: Key) -> None:
@@ -176,10 +179,11 @@ class JobWatch(Generic[StatusT]):
         if schedule.timer_due != due:
             return
         schedule.timer_due = float("inf")
-        now = self._desk.clock.now()
+        now, owns = self._desk.clock.now(), self._desk.owns
         batch = []
         for watched in schedule.take(now):
-            if self._current(watched):
+            # What else may have changed is found out when the answer has news.
+            if watched.node.state.in_flight and owns(watched.run):
                 watched.asked, watched.asked_at = True, now
                 batch.append(watched)
             else:
@@ -195,30 +199,30 @@ class JobWatch(Generic[StatusT]):
         now = self._desk.clock.now()
         schedule.asking -= 1
         self._note_health(schedule, answer.error, len(batch), now)
-        statuses = answer.value or {}
-        policy = schedule.policy
+        statuses, known = answer.value or {}, schedule.jobs
+        wait_s, least_s = schedule.policy.wait_s, schedule.policy.resync_s if schedule.streaming else 0.0
         for watched in batch:
             watched.asked = False
-            node, job = watched.node, watched.job.id
-            if schedule.jobs.get(job) is not watched:
+            job = watched.job.id
+            if known.get(job) is not watched:
                 continue  # forgotten meanwhile
             status = statuses.get(job)
-            # Most of what a poll brings is nothing new: that must cost next to nothing.
-            absent, watched.absent = watched.absent, status is not None and status.phase is Phase.ABSENT
-            news = status is not None and status.phase is not node.phase
-            if status is not None and (news or absent or watched.absent or self._whole):
-                self._take(schedule, watched, status)
-                if status.phase.terminal or not self._current(watched):
-                    schedule.remove(job)
-                    continue
-            wait_s = policy.wait_s(max(0.0, now - watched.since))
-            schedule.push(watched, now, max(wait_s, policy.resync_s) if schedule.streaming else wait_s)
+            if status is not None:
+                phase = status.phase
+                # Most of what a poll brings is nothing new: that must cost next to nothing.
+                if phase is not watched.told or phase is Phase.ABSENT or self._whole:
+                    self._take(schedule, watched, status)
+                    if phase.terminal or not self._current(watched):
+                        schedule.remove(job)
+                        continue
+            schedule.push(watched, now, max(least_s, wait_s(max(0.0, now - watched.since))))
         self._arm(schedule, now)
 
     def _take(self, schedule: Schedule, watched: Watched, status: StatusT) -> None:
         """Take in what a poll brought and was not known."""
         if schedule.streaming and watched.node.phase is not None:
             schedule.streaming = False  # the stream should have told this
+        watched.told = status.phase
         if self._current(watched):
             self._moved(watched.run, watched.node, status, watched.asked_at)
 
