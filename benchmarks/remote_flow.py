@@ -19,7 +19,7 @@ if str(PLUGIN_FOLDER) not in sys.path:
 from hardpoint_jobservice import JobTask  # noqa: E402 - found through the line above
 
 JOB_S = 5.0
-POLL = PollPolicy(first_s=0.25, fraction=0.06, max_s=2.0, batch_max=500)
+POLL = PollPolicy(first_s=0.4, fraction=0.08, max_s=2.0, batch_max=500)
 """What a plugin would declare for a service whose jobs take seconds and that answers for 500 at once."""
 
 MIXED = 10
