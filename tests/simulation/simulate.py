@@ -6,6 +6,7 @@ import hashlib
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 
 import msgspec
 from tests.simulation.book import Book
@@ -27,6 +28,8 @@ from hardpoint.executor.journal.protocol import LEASE_S
 PATIENCE_S = 3 * 3600.0
 """How long after the last planned fault a run may take: far longer than any does."""
 MOST_STEPS = 400_000
+REAL_LIMIT_S = 120.0
+"""How long the wait for one thing may really take: most worlds are over in some hundredths."""
 REPAIRS = 2
 """How often users resume a run that failed: where time is short, it may fail each time."""
 AFTERMATH_S = 15.0
@@ -167,6 +170,7 @@ def _until_over(world: World, runs: int, limit_s: float) -> None:
 def _until(world: World, is_reached: Callable[[], bool], limit_s: float) -> None:
     """Let things happen until something is reached that follows from the journal."""
     time, audit = world.time, world.audit
+    patience_ends_s = monotonic() + REAL_LIMIT_S
     seen = -1
     while True:
         if audit.commits != seen:
@@ -176,6 +180,9 @@ def _until(world: World, is_reached: Callable[[], bool], limit_s: float) -> None
         time.step()
         if time.now_s > limit_s or time.steps > MOST_STEPS:
             raise Violation(f"not over after {time.now_s:.0f} s and {time.steps} steps: {_stuck(world)}")
+        if monotonic() > patience_ends_s:
+            # Nobody else is there: whoever waits for the store waits for itself.
+            raise Violation(f"not over after {REAL_LIMIT_S:.0f} real seconds: {_stuck(world)}")
 
 
 def _stuck(world: World) -> str:

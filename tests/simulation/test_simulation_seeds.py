@@ -26,6 +26,8 @@ FOUND = [
     (5661, "an item of a run resumed twice used an attempt's number again, and so its token"),
     (8179, "a call that was lost before it reached a worker was waited for when the run came back"),
     (8625, "the same, for the items of an array"),
+    (15514, "a connection that was dropped while it had pools locked kept the whole store locked"),
+    (41956, "the same, after an engine that is known to be dead"),
     (10604, "an item whose retry was called off by the run's end counted as a failure that is allowed"),
 ]
 

@@ -136,7 +136,10 @@ class Session:
         self.commit()
 
     def close(self) -> None:
-        """Let go of the connection, in whatever state it is."""
+        """Let go of the connection, in whatever state it is, and of what it has locked."""
+        with contextlib.suppress(self._database.driver_error):
+            # SQLite closes a connection only once its last statement is gone, and until then it stays locked.
+            self._connection.rollback()
         with contextlib.suppress(self._database.driver_error):
             self._connection.close()
 
