@@ -82,6 +82,15 @@ class TestLoading:
         assert sys.modules["shared_name"] is first.shared_name
         assert first.__name__ != second.__name__
 
+    def test_a_folder_of_one_project_is_no_module_of_another(self, tmp_path: Path) -> None:
+        write(tmp_path / "one" / "pyproject.toml", "")
+        write(tmp_path / "one" / "parts" / "value.py", "VALUE = 1")  # no `__init__.py`
+        load_module(write(tmp_path / "one" / "flow.py", "from parts import value"))
+        write(tmp_path / "two" / "pyproject.toml", "")
+        write(tmp_path / "two" / "parts.py", "VALUE = 2")
+        module = load_module(write(tmp_path / "two" / "flow.py", "from parts import VALUE"))
+        assert module.VALUE == 2
+
     def test_installed_modules_are_not_hidden_after_loading(self, tmp_path: Path) -> None:
         write(tmp_path / "colorsys.py", "raise AssertionError")
         load_module(write(tmp_path / "flow.py", "import json"))

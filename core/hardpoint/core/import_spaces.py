@@ -80,4 +80,6 @@ def _modules(names: set[str]) -> list[tuple[str, ModuleType]]:
 
 def _is_of(module: ModuleType, folders: list[Path]) -> bool:
     file = getattr(module, "__file__", None)
-    return bool(file) and any(is_below(Path(str(file)), folder) for folder in folders)
+    # A folder without an `__init__.py` is a module without a file.
+    places = [file] if file else list(getattr(module, "__path__", ()))
+    return any(is_below(Path(str(place)), folder) for place in places for folder in folders)
