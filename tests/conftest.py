@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+
 from hypothesis import HealthCheck, settings
 from postgres_fixtures import postgres_database, postgres_server, postgres_url
 
@@ -12,3 +15,7 @@ settings.register_profile(
     "house", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("house")
+
+# What is found out about plugins of the tests is for this session alone; all processes of it share that.
+_cache = tempfile.TemporaryDirectory(prefix="hardpoint-tests-")
+os.environ["XDG_CACHE_HOME"] = _cache.name

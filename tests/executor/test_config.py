@@ -117,8 +117,8 @@ def test_a_file_that_is_not_toml_says_where(tmp_path: Path) -> None:
 
 
 def test_the_example_of_the_page_says_what_the_page_says() -> None:
-    (example,) = re.findall(
-        r"^```toml\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    example, *_ = re.findall(
+        r"^```toml[^\n]*\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
     )
     settings = parsed(example)
     primary = pool_policy("athena:primary", DECLARED, settings)

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from hardpoint.plugin_api import (
+    Capability,
     ContractViolation,
     Idempotency,
     PollPolicy,
@@ -172,6 +173,15 @@ class Leaves:
             "`PollPolicy(first_s=0, fraction=0.1, max_s=30.0, batch_max=100, resync_s=60.0)`",
         ),
         (Declares([changed(secrets=["a"])]), "the secrets of task type `good` are not a tuple of names"),
+        (
+            Declares([changed(capabilities=["logs"])]),
+            "the capabilities of task type `good` are not a tuple",
+        ),
+        (
+            Declares([changed(capabilities=(Capability.PUSH,))]),
+            "task type `good` declares the capability `Capability.PUSH`; to be declared are Capability.COST, "
+            "Capability.LOGS alone",
+        ),
     ],
 )
 def test_every_rule_says_what_is_wrong(plugin: object, problem: str) -> None:

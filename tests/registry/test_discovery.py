@@ -121,4 +121,4 @@ def test_stevedores_cache_on_disk_is_neither_written_nor_read(site: Site, tmp_pa
     metadata = site.path / "hardpoint_echo-1.0.dist-info" / "METADATA"
     metadata.write_text(metadata.read_text().replace("Version: 1.0", "Version: 1.1"))
     assert run_python(code, site, tmp_path) == "echo 1.1\n"
-    assert not (tmp_path / ".cache").exists()
+    assert not (tmp_path / ".cache" / "python-entrypoints").exists()

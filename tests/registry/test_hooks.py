@@ -193,7 +193,7 @@ def test_hook_events_journaled(error: BaseException, caplog: pytest.LogCaptureFi
     assert list(failures) == ["broken"]
     assert failures["broken"].code == type(error).__name__
     assert "events_journaled" in failures["broken"].traceback
-    assert "observer broken failed" in caplog.text
+    assert "plugin broken is passed over in `events_journaled`" in caplog.text
 
 
 def test_ctrl_c_in_an_observer_passes() -> None:
@@ -276,14 +276,86 @@ def test_a_handler_that_returns_something_else_is_named(answer: object, message:
     )
 
 
-def test_a_wrapper_that_forgets_the_result_is_named() -> None:
-    class Forgets:
-        @hookimpl(wrapper=True)
-        def create_job(self) -> Wrapper:
+class Forgets:
+    @hookimpl(wrapper=True)
+    def create_job(self) -> Wrapper:
+        yield
+
+
+class RaisesBefore:
+    @hookimpl(wrapper=True)
+    def create_job(self) -> Wrapper:
+        raise SystemExit("early")
+        yield
+
+
+class RaisesAfter:
+    @hookimpl(wrapper=True)
+    def create_job(self) -> Wrapper:
+        yield
+        raise ValueError("late")
+
+
+class Never:
+    @hookimpl(wrapper=True)
+    def create_job(self) -> Wrapper:
+        if self is None:
             yield
 
+
+class Answers:
+    @hookimpl
+    def create_job(self) -> Any:
+        return "an answer of its own"
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "what"),
+    [
+        (Forgets(), "returned a `NoneType` instead of passing the answer on"),
+        (RaisesBefore(), "raised `SystemExit: early`"),
+        (RaisesAfter(), "raised `ValueError: late`"),
+        (Never(), "raised `RuntimeError: "),
+        (Answers(), "returned a `str` instead of passing the answer on"),
+    ],
+)
+def test_a_wrapper_of_everything_that_breaks_is_passed_over_and_named_once(
+    wrapper: object, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    machines = Machines()
+    registry = registry_with(machines=machines, outer=wrapper, notes=Notes())
+    for calls in (1, 2):
+        assert registry.create_job("machine", CONTEXT, REQUEST) == JobRef("job-1")
+        assert len(machines.machine.calls) == calls
+    assert caplog.text.count(f"plugin outer is passed over in `create_job`: it {what}") == 1
+
+
+def test_what_a_handler_raises_passes_through_a_wrapper_that_breaks_on_it() -> None:
+    class Refuses(Machine):
+        def create(self, context: Any, request: Any) -> Any:
+            raise ValueError("of the handler")
+
+    class Stumbles:
+        @hookimpl(wrapper=True)
+        def create_job(self) -> Wrapper:
+            try:
+                return (yield)
+            except ValueError:
+                raise TypeError("of the wrapper") from None
+
+    machines = Machines()
+    machines.machine = Refuses()
+    registry = registry_with(machines=machines, stumbles=Stumbles())
+    with pytest.raises(ValueError, match="of the handler"):
+        registry.create_job("machine", CONTEXT, REQUEST)
+
+
+def test_a_wrapper_that_forgets_the_result_of_its_own_task_type_is_named() -> None:
+    class ForgetsItsOwn(Machines, Forgets):
+        pass
+
     with pytest.raises(ContractViolation, match=r"`create` of task type `machine` returned a `NoneType`"):
-        registry_with(machines=Machines(), forgets=Forgets()).create_job("machine", CONTEXT, REQUEST)
+        registry_with(machines=ForgetsItsOwn()).create_job("machine", CONTEXT, REQUEST)
 
 
 def test_what_a_handler_raises_passes_through() -> None:
@@ -381,7 +453,7 @@ def test_listing_shows_a_failing_observer_and_a_failing_handler(site: Site) -> N
     rows = {row.name: (row.state, row.problem) for row in registry.installed()}
     assert rows["grumpy"] == (
         PluginState.LOADED,
-        "as an observer it raised `ZeroDivisionError: division by zero`",
+        "its `events_journaled` failed: ZeroDivisionError: division by zero",
     )
     assert rows["bare"] == (
         PluginState.QUARANTINED,

@@ -78,7 +78,8 @@ def test_two_distributions_that_claim_one_name_are_both_named_and_neither_import
     assert refusal(lambda: registry.task_type("echo"), DuplicateTaskTypeError) == (
         "Task type `echo` is claimed by 2 installed plugins: `hardpoint-echo-a` 1.0 (`echo_a:plugin`) and "
         "`hardpoint-echo-b` 1.0 (`echo_b:plugin`)\n\n"
-        "hint: Keep one of them, for example with `pip uninstall hardpoint-echo-b`"
+        "hint: Keep one of them, for example with `pip uninstall hardpoint-echo-b`, or with "
+        '`deny = ["hardpoint-echo-b"]` under `[plugins]` in hardpoint.toml'
     )
     assert state_of(registry, "echo")[0] is PluginState.DUPLICATE
     assert not {"echo_a", "echo_b"} & set(sys.modules)
@@ -161,7 +162,7 @@ def test_whatever_an_import_raises_is_quarantined_and_the_rest_works(
     message = f"Plugin `hardpoint-broken` 1.0 for `broken` failed when it was imported: `{summary}`"
     assert refusal(lambda: registry.task_type("broken"), PluginQuarantinedError) == (
         f"{message}\n\nhint: `hardpoint plugins show broken` prints its traceback, "
-        "`pip install --upgrade hardpoint-broken` may repair it"
+        "`pip install --upgrade hardpoint-broken` may repair it, `hardpoint plugins doctor` tries it again"
     )
     assert state_of(registry, "broken") == (PluginState.QUARANTINED, message)
     assert registry.task_type("echo").name == "echo"
@@ -193,8 +194,9 @@ def test_ctrl_c_during_an_import_passes(site: Site) -> None:
     site.install(
         "hardpoint-t-c", task_types={"tc": "tc_mod:plugin"}, modules={"tc_mod": "raise KeyboardInterrupt"}
     )
+    entry = next(entry for entry in scan_of(site) if entry.name == "tc")
     with pytest.raises(KeyboardInterrupt):
-        load_registry().task_type("tc")
+        load_object(entry.entry_point)
 
 
 def test_an_import_that_hangs_is_given_up(site: Site) -> None:
@@ -232,7 +234,7 @@ def test_all_problems_of_a_workflow_are_reported_together(site: Site) -> None:
         "`ZeroDivisionError: division by zero`\n"
         "  - No installed plugin runs task type `quantum`\n\n"
         "hint: `hardpoint plugins show broken` prints its traceback, "
-        "`pip install --upgrade hardpoint-broken` may repair it; "
+        "`pip install --upgrade hardpoint-broken` may repair it, `hardpoint plugins doctor` tries it again; "
         "Install the distribution that provides it; `hardpoint plugins list` shows what is installed"
     )
 

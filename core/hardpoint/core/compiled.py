@@ -2,6 +2,21 @@
 
 A `CompiledWorkflow` holds everything that is needed to run it: the specs of its tasks and the bodies
 of its sub-workflows. Nothing in it depends on the machine: source positions travel beside the digest.
+
+As JSON (`to_json`, `hardpoint compile -o`; what an importer makes) it is an object with the fields of
+`CompiledWorkflow`; those that have their default may be left out:
+
+    {"format": 2, "main": "etl",
+     "tasks": {"load": {"name": "load", "type": "athena", "version": "1", "config": {"query": "…"},
+       "interface": {"inputs": [{"name": "day", "type": {"type": "simple", …}}], "outputs": […]}}},
+     "workflows": {"etl": {"name": "etl", "interface": {"inputs": […], "outputs": […]},
+       "nodes": [{"id": "load", "task": "load", "inputs": {"day": {"from": "input", "name": "day"}}}],
+       "outputs": {"result": {"from": "node", "node": "load", "output": "result"}}}}}
+
+A task is a `TaskSpec`; its `version` must change when what it does changes, as cached results are kept by
+it. A node runs the task, or the workflow, of that key. What an input gets is one of the bindings below,
+told apart by `from`: `given` values are on the wire form of the input's type, and where a value of a
+narrower type is used it is `converted`.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hardpoint.executor.aio import AsyncExecution, AsyncExecutor
     from hardpoint.executor.api import Executor, run
+    from hardpoint.executor.deciding import ExecutionRefusedError
     from hardpoint.executor.engine.run import Outcome
     from hardpoint.executor.execution import Execution, ExecutionFailedError
     from hardpoint.executor.resuming import ExecutionOwnedError
@@ -22,6 +23,7 @@ _HOME_OF = {
     "Execution": "execution",
     "ExecutionFailedError": "execution",
     "ExecutionOwnedError": "resuming",
+    "ExecutionRefusedError": "deciding",
     "Executor": "api",
     "Outcome": "engine.run",
     "run": "api",
@@ -34,6 +36,7 @@ __all__ = [
     "Execution",
     "ExecutionFailedError",
     "ExecutionOwnedError",
+    "ExecutionRefusedError",
     "Executor",
     "Outcome",
     "run",

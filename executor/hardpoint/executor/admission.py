@@ -38,6 +38,11 @@ def check_tasks(registry: Registry, compiled: CompiledWorkflow) -> None:
         raise TaskRefusedError(messages, hint=problems[0][1])
 
 
+def misfit_of(registry: Registry, spec: TaskSpec) -> str:
+    """Why a task's type cannot run it, in one line; empty if it can."""
+    return "; ".join(message for message, _ in _problems(spec, registry.task_type(spec.type)))
+
+
 def _problems(spec: TaskSpec, task_type: TaskType) -> Iterator[tuple[str, str]]:
     where = f"Task `{spec.name}` of type `{spec.type}`"
     repeats = spec.config.get(ACCEPTS_REPEATS) is True

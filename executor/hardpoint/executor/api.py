@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Unpack
 
+from hardpoint.core.runnable import Runnable
 from hardpoint.core.store import BlobStore
 from hardpoint.core.workflow import Workflow
 from hardpoint.executor.adoption import MAX_RUNS, Adoption
@@ -36,9 +37,10 @@ from hardpoint.executor.execution import Execution, outputs_decoder
 from hardpoint.executor.home import home_path, journal_url, make_home
 from hardpoint.executor.journal.events import RunPhase, Submitted
 from hardpoint.executor.journal.opening import open_journal
-from hardpoint.executor.journal.protocol import LEASE_S, Command, Journal, JournalDamagedError
+from hardpoint.executor.journal.protocol import LEASE_S, Command, Journal, JournalUnavailableError
 from hardpoint.executor.loading import RunLoader
 from hardpoint.executor.owner import owner_name, undriven
+from hardpoint.executor.permits import permits_of
 from hardpoint.executor.pool.pool import WorkerPool
 from hardpoint.executor.resuming import ExecutionOwnedError, taken_over
 from hardpoint.executor.submission import Reception, Terms
@@ -119,14 +121,19 @@ class Executor:
         self.settings = find_settings(config, self.home, os.environ, Path.cwd())
         self.clock = SystemClock()
         self.store = BlobStore(str(self.home / "blobs"))
-        self.registry = load_registry({"python": python_plugin, **(plugins or {})})
+        permits = permits_of(self.settings.plugins, os.environ)
+        self.registry = load_registry({"python": python_plugin, **(plugins or {})}, permits=permits)
         self.journal = (
             open_journal(self.home, journal, lease_s=lease_s) if isinstance(journal, str) else journal
         )
         self._dice = random.Random()  # noqa: S311 - jitter and readable ids, not secrets
         size = workers or self.settings.local.workers or max(2, os.cpu_count() or 1)
         self._pool = WorkerPool(
-            home=self.home, store_url=str(self.home / "blobs"), size=size, clock=self.clock
+            home=self.home,
+            store_url=str(self.home / "blobs"),
+            size=size,
+            clock=self.clock,
+            plugins=self.settings.plugins,
         )
         self._observers = Observers(self.registry, self.journal)
         self._engine = Engine(
@@ -160,6 +167,7 @@ class Executor:
         Raises:
             CompileErrors: The workflow does not compile.
             InputError: The inputs do not fit its interface.
+            ExecutionRefusedError: A plugin is against it.
             AdmissionRefusedError: The tenant's queue is full, too.
         """
         return self.submit_with(workflow, inputs)
@@ -170,9 +178,7 @@ class Executor:
         """Start a run on terms of the caller's choice, such as a tenant or a priority; else like `submit`."""
         return self.submit_wires(workflow, workflow.encode_inputs(inputs, self.store), **terms)
 
-    def submit_wires(
-        self, workflow: Workflow[..., Any], wires: dict[str, Wire], **terms: Unpack[Terms]
-    ) -> Execution:
+    def submit_wires(self, workflow: Runnable, wires: dict[str, Wire], **terms: Unpack[Terms]) -> Execution:
         """Start a run with inputs that are encoded already, as the command line has them."""
         self._check_open()
         run = self._reception.accept(workflow, wires, terms, self._engine.owner)
@@ -183,7 +189,7 @@ class Executor:
             self._thread.give_new(run)
         return Execution(self._engine, run, lambda outputs: workflow.decode_outputs(outputs, self.store))
 
-    def enqueue(self, workflow: Workflow[..., Any], wires: dict[str, Wire], **terms: Unpack[Terms]) -> str:
+    def enqueue(self, workflow: Runnable, wires: dict[str, Wire], **terms: Unpack[Terms]) -> str:
         """Journal a run with encoded inputs, for any executor of this store that adopts; return its id."""
         self._check_open()
         return self._reception.accept(workflow, wires, terms).id
@@ -227,8 +233,8 @@ class Executor:
     def recover(self) -> list[Execution]:
         """Take up, once, every unfinished run of this store that no live executor drives.
 
-        A run whose journal is damaged is left alone, with a line in the log. Observers are told what they
-        may have missed of recent runs, also of those that have ended.
+        A run whose journal is damaged, or whose plugin is not installed here, is left alone, with a line in
+        the log. Observers are told what they may have missed of recent runs, also of those that have ended.
         """
         self._catch_up()
         handles = []
@@ -238,7 +244,10 @@ class Executor:
                 handles.append(self.resume(row.execution))
             except ExecutionOwnedError:
                 continue  # another executor of this store was quicker
-            except JournalDamagedError as error:
+            except JournalUnavailableError:
+                raise
+            except HardpointError as error:
+                self._check_open()
                 logger.warning("run %s is left alone: %s", row.execution, error)
         return handles
 

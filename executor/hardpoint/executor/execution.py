@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from hardpoint.core.types.natural import LiteralValues
+from hardpoint.core.types.natural import natural_result
 from hardpoint.executor.engine.run import Journaled, Listener, Outcome, Progress, Run
 from hardpoint.executor.journal.events import RunPhase, fields_of
 from hardpoint.executor.journal.protocol import Command
-from hardpoint.plugin_api import SINGLE_OUTPUT, ErrorInfo, HardpointError, JournaledEvent, Store, Wire
+from hardpoint.plugin_api import ErrorInfo, HardpointError, JournaledEvent, Store, Wire
 
 if TYPE_CHECKING:
     from hardpoint.executor.engine.loop import Engine
@@ -151,14 +151,7 @@ class Execution:
 
 def outputs_decoder(run: Run, store: Store) -> Callable[[dict[str, Wire]], Any]:
     """Makes what `result` returns where the workflow's function is not at hand, only its interface."""
-    values = LiteralValues(store)
-    types = {variable.name: variable.type for variable in run.compiled.interface.outputs}
-
-    def decode(outputs: dict[str, Wire]) -> Any:
-        decoded = {name: values.decode(types[name], wire) for name, wire in outputs.items()}
-        return decoded.get(SINGLE_OUTPUT, decoded) if len(decoded) == 1 else decoded
-
-    return decode
+    return lambda outputs: natural_result(run.compiled.interface, outputs, store)
 
 
 def described(execution: str, news: Journaled) -> Iterator[JournaledEvent]:

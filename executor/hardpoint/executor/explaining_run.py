@@ -19,6 +19,7 @@ from hardpoint.executor.explain import Cause, Range, Waiting
 from hardpoint.executor.journal.events import RunPhase
 from hardpoint.executor.journal.protocol import ExecutionRow, Journal, JournalDamagedError
 from hardpoint.executor.owner import is_driven
+from hardpoint.executor.plugin_needs import needed_types, what_is_missing
 from hardpoint.executor.pool_reading import PoolReading, load_plugins, running_rows
 from hardpoint.executor.pool_view import RateReport, rate_reports
 from hardpoint.executor.run_claims import ClaimsOf, standing_of
@@ -26,6 +27,7 @@ from hardpoint.executor.situation import Busy, Situation, of_leases, of_wanted, 
 from hardpoint.executor.throttle.lots import Holder
 from hardpoint.executor.view import RunView, load_view
 from hardpoint.executor.waits import Facts, waits_of, with_starts
+from hardpoint.plugin_api import HardpointError
 from hardpoint.registry import Registry
 
 OTHERS_MAX = 20
@@ -52,12 +54,13 @@ class Store(msgspec.Struct, frozen=True):
 def explained(store: Store, view: RunView, now: float) -> list[Waiting]:
     """What a run, or its nodes, wait for, and when they are expected to begin; empty if nothing waits."""
     row = view.row
-    if row.phase is RunPhase.QUEUED:
-        return [queued(store, row, now)]
     if row.phase.terminal:
         return []
     if not is_driven(row, now):
-        return [_undriven(row)]
+        missing = missing_for(store.registry, view)
+        if missing is not None:
+            return [_without_plugin(row, missing)]
+        return [queued(store, row, now) if row.phase is RunPhase.QUEUED else _undriven(row)]
     facts = facts_of(store, view, now)
     return with_starts(view.run, facts, waits_of(view.run, facts))
 
@@ -205,12 +208,24 @@ def shadow(journal: Journal, state: RunState) -> Run:
 # Runs that have not begun, or that nobody drives
 
 
+def missing_for(registry: Registry, view: RunView) -> HardpointError | None:
+    """Which plugin a run would need to go on here, and why it is not there."""
+    return what_is_missing(registry, needed_types(view.run))
+
+
 def _undriven(row: ExecutionRow) -> Waiting:
     helps = (
         f"`hardpoint executions resume {row.execution}`",
         "`hardpoint executor start`, which takes up all such runs",
     )
     return Waiting("", Cause.NO_EXECUTOR, "", "no executor drives it", helps=helps, basis="nobody is there")
+
+
+def _without_plugin(row: ExecutionRow, missing: HardpointError) -> Waiting:
+    end = "its jobs cannot be ended" if row.phase is RunPhase.ABORTING else "it cannot go on"
+    helps = (missing.hint, "then `hardpoint executor start`, which takes up all such runs")
+    words = f"{end} here: {missing.message}"
+    return Waiting("", Cause.NO_EXECUTOR, "", words, helps=helps, basis="its plugin is away")
 
 
 def queued(store: Store, row: ExecutionRow, now: float) -> Waiting:

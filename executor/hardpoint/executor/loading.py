@@ -8,7 +8,9 @@ from collections import OrderedDict
 from hardpoint.core.compiled import CompiledWorkflow, from_json
 from hardpoint.core.flatten import FlatGraph, flatten
 from hardpoint.executor.engine.run import Run
+from hardpoint.executor.journal.events import RunPhase
 from hardpoint.executor.journal.protocol import ExecutionRow, Journal
+from hardpoint.executor.plugin_needs import needed_types
 from hardpoint.registry import Registry
 
 KEPT = 32
@@ -33,8 +35,11 @@ class RunLoader:
         """Whether a run could be driven here, before anybody claims it.
 
         Raises:
-            HardpointError: One of its task types is not installed, or its workflow cannot be read.
+            HardpointError: A task type that it needs is not installed, or it cannot be read.
         """
+        if row.phase is RunPhase.ABORTING:
+            self._registry.require(needed_types(self.load(row)))
+            return
         compiled, _ = self._workflow(row.digest)
         self._registry.require({spec.type for spec in compiled.tasks.values()})
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
 from hardpoint.plugin_api import SecretMissingError
 
@@ -25,7 +26,42 @@ def variable_of(name: str) -> str:
     return ENV_PREFIX + re.sub(r"[^A-Za-z0-9]", "_", name).upper()
 
 
-def resolve_secret(name: str, environ: Mapping[str, str], secrets_dir: Path | None) -> str:
+class Asked(NamedTuple):
+    """What came of asking plugins for a secret.
+
+    Args:
+        value: Of the secret; None if none of them has it.
+        without: Those that do not have it.
+        passed_over: Those that could not be asked, with the reason.
+    """
+
+    value: str | None = None
+    without: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> str:
+        """The same as the end of a sentence.
+
+        >>> Asked(None, ("`vault`",), ("`safe`: it hangs",)).told
+        '; `vault` does not have it; passed over: `safe`: it hangs'
+        """
+        verb = "does" if len(self.without) == 1 else "do"
+        without = f"; {' and '.join(self.without)} {verb} not have it" if self.without else ""
+        return without + (f"; passed over: {'; '.join(self.passed_over)}" if self.passed_over else "")
+
+
+Ask: TypeAlias = Callable[[str], Asked]
+
+
+def ask_nobody(name: str) -> Asked:
+    """Where there are no plugins."""
+    return Asked()
+
+
+def resolve_secret(
+    name: str, environ: Mapping[str, str], secrets_dir: Path | None, ask: Ask = ask_nobody
+) -> str:
     """Find the value of a secret.
 
     Args:
@@ -33,9 +69,10 @@ def resolve_secret(name: str, environ: Mapping[str, str], secrets_dir: Path | No
         environ: Looked at first, under `variable_of(name)`.
         secrets_dir: Then its file `name`, as Kubernetes and Docker mount secrets. One newline at the
             end is not part of the value.
+        ask: Asks plugins, if neither has it.
 
     Raises:
-        SecretMissingError: Neither has it, or the name leads out of the folder.
+        SecretMissingError: Nobody has it; it names the plugins that were passed over.
 
     >>> resolve_secret("api key", {"HARDPOINT_SECRET_API_KEY": "s3"}, None)
     's3'
@@ -44,12 +81,13 @@ def resolve_secret(name: str, environ: Mapping[str, str], secrets_dir: Path | No
     value = environ.get(variable)
     if value is not None:
         return value
-    if secrets_dir is not None:
+    try:
         return _read(name, secrets_dir, variable)
-    raise SecretMissingError(
-        f"Secret `{name}` is not set",
-        hint=f"Set `{variable}`, or put it into a file `{name}` and set `{DIR_VARIABLE}` to its folder",
-    )
+    except SecretMissingError as missing:
+        asked = ask(name)
+        if asked.value is not None:
+            return asked.value
+        raise SecretMissingError(missing.message + asked.told, hint=missing.hint) from None
 
 
 def secrets_dir_of(environ: Mapping[str, str]) -> Path | None:
@@ -61,7 +99,12 @@ def secrets_dir_of(environ: Mapping[str, str]) -> Path | None:
     return Path(folder) if folder else None
 
 
-def _read(name: str, secrets_dir: Path, variable: str) -> str:
+def _read(name: str, secrets_dir: Path | None, variable: str) -> str:
+    if secrets_dir is None:
+        raise SecretMissingError(
+            f"Secret `{name}` is not set",
+            hint=f"Set `{variable}`, or put it into a file `{name}` and set `{DIR_VARIABLE}` to its folder",
+        )
     # Kubernetes mounts secrets as links into a hidden sibling folder, so links are followed and only
     # the name itself is checked.
     parts = Path(name).parts
@@ -107,19 +150,21 @@ class SecretValues:
 
     Args:
         environ: Where to look; `os.environ` by default.
+        ask: Asks plugins, if neither it nor the folder it names has one.
     """
 
-    __slots__ = ("_environ", "_values")
+    __slots__ = ("_ask", "_environ", "_values")
 
-    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, environ: Mapping[str, str] = os.environ, ask: Ask = ask_nobody) -> None:
         self._environ = environ
+        self._ask = ask
         self._values: dict[str, str] = {}
 
     def get(self, name: str) -> str:
         """The value; raises `SecretMissingError`."""
         value = self._values.get(name)
         if value is None:
-            value = resolve_secret(name, self._environ, secrets_dir_of(self._environ))
+            value = resolve_secret(name, self._environ, secrets_dir_of(self._environ), self._ask)
             self._values[name] = value
         return value
 

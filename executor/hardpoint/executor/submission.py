@@ -7,19 +7,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from hardpoint.core.compile_errors import did_you_mean, listed
 from hardpoint.core.compiled import CompiledWorkflow
-from hardpoint.core.flatten import flatten
-from hardpoint.core.workflow import Workflow
+from hardpoint.core.flatten import FlatGraph, flatten
+from hardpoint.core.runnable import Runnable
 from hardpoint.executor.admission import check_tasks
 from hardpoint.executor.archive.submit import archive_code
 from hardpoint.executor.config.tenant_limits import TenantLimits
+from hardpoint.executor.deciding import admission_request, decided
 from hardpoint.executor.engine.run import Run
 from hardpoint.executor.journal.events import RunPhase, Submitted
 from hardpoint.executor.journal.protocol import ExecutionRow, Journal
-from hardpoint.plugin_api import Clock, ThrottledError, UsageError, Wire
+from hardpoint.plugin_api import AdmissionRequest, Clock, ThrottledError, UsageError, Wire
 from hardpoint.registry import Registry
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -130,9 +131,7 @@ class Reception:
     domain: str
     limits: Callable[[str, str], TenantLimits]
 
-    def accept(
-        self, workflow: Workflow[..., Any], wires: dict[str, Wire], terms: Terms, owner: str = ""
-    ) -> Run:
+    def accept(self, workflow: Runnable, wires: dict[str, Wire], terms: Terms, owner: str = "") -> Run:
         """Journal a new run with encoded inputs.
 
         Args:
@@ -146,12 +145,15 @@ class Reception:
 
         Raises:
             CompileErrors: The workflow does not compile.
+            ExecutionRefusedError: A plugin is against it.
             AdmissionRefusedError: Its tenant has too many in the queue.
             ExecutionExistsError: There is a run of that id.
             JournalUnreachableError: The store does not answer; it may have the run all the same.
         """
         compiled = workflow.compile()
         check_tasks(self.registry, compiled)
+        graph = flatten(compiled)
+        compiled = decided(self.registry, compiled, self._request(compiled, graph, wires, terms)).compiled
         code, root = archive_code(workflow.file, workflow.definitions, self.home)
         submitted = self._submitted(compiled, wires, terms, code, root)
         row = self._row(submitted, terms.get("execution_id", ""), owner)
@@ -159,7 +161,14 @@ class Reception:
         kept = self.journal.create(row, compiled.to_json(), [submitted], limits)
         if kept is None:
             raise self._refusal(row, limits)
-        return Run(kept, compiled, flatten(compiled), [submitted])
+        return Run(kept, compiled, graph, [submitted])
+
+    def _request(
+        self, compiled: CompiledWorkflow, graph: FlatGraph, wires: dict[str, Wire], terms: Terms
+    ) -> AdmissionRequest:
+        priority = effective_priority(terms.get("priority", 0), terms.get("qos", ""))
+        tenant = (terms.get("project") or self.project, terms.get("domain") or self.domain)
+        return admission_request(compiled, graph, wires, tenant, priority)
 
     def _submitted(
         self, compiled: CompiledWorkflow, wires: dict[str, Wire], terms: Terms, code: str, root: Path

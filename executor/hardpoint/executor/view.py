@@ -13,6 +13,7 @@ import msgspec
 
 from hardpoint.core.compiled import CompiledWorkflow, from_json
 from hardpoint.core.flatten import flatten
+from hardpoint.executor.attempt_links import FindTemplates, Templates, no_templates, rendered
 from hardpoint.executor.engine.items import array_id
 from hardpoint.executor.engine.node_run import NodeState
 from hardpoint.executor.engine.run import Run
@@ -49,7 +50,7 @@ from hardpoint.executor.journal.protocol import (
     no_such_execution,
 )
 from hardpoint.executor.pool.messages import LogSpan
-from hardpoint.plugin_api import ErrorInfo, UsageError
+from hardpoint.plugin_api import ErrorInfo, JobRef, UsageError
 
 LATEST = "last"
 ROWS_MAX = 100_000
@@ -69,6 +70,7 @@ class Try(msgspec.Struct, frozen=True):
         error: Of a failed one.
         log: Where its output lies.
         artifacts: What it attached.
+        job: Its external job, once that is known.
     """
 
     node: str
@@ -79,6 +81,7 @@ class Try(msgspec.Struct, frozen=True):
     error: ErrorInfo | None = None
     log: LogSpan | None = None
     artifacts: tuple[Artifact, ...] = ()
+    job: JobRef | None = None
 
 
 class RunView:
@@ -90,6 +93,7 @@ class RunView:
         events: Everything journaled so far.
         run: The same after those events, if somebody has applied them already.
         past: More events are journaled than those.
+        links: Finds the links that plugins declare for task types.
     """
 
     def __init__(
@@ -100,7 +104,9 @@ class RunView:
         run: Run | None = None,
         *,
         past: bool = False,
+        links: FindTemplates = no_templates,
     ) -> None:
+        self._links = links
         self.row = row
         self.compiled = compiled
         self.events = events
@@ -116,6 +122,28 @@ class RunView:
     def tries(self) -> list[Try]:
         """All its attempts, in the order in which they began."""
         return tries_of(self.events)
+
+    @cached_property
+    def _templates(self) -> Templates:
+        return self._links(frozenset(spec.type for spec in self.compiled.tasks.values()))
+
+    @cached_property
+    def _latest(self) -> dict[str, Try]:
+        return {each.node: each for each in self.tries}
+
+    def links_of(self, each: Try) -> dict[str, str]:
+        """Links beside an attempt, as plugins declare them: addresses by title."""
+        node = array_id(each.node) if each.node.endswith("]") else each.node
+        templates = self._templates.get(self.compiled.tasks[self.state.graph.nodes[node].spec_key].type)
+        if not templates or not each.attempt:
+            return {}
+        execution = self.row.execution
+        return rendered(templates, execution=execution, node=each.node, attempt=each.attempt, job=each.job)
+
+    def latest_links(self, unit: str) -> dict[str, str]:
+        """The same for the latest attempt of a node or item."""
+        latest = self._latest.get(unit) if self._templates else None
+        return {} if latest is None else self.links_of(latest)
 
 
 @contextmanager
@@ -137,13 +165,18 @@ def existing_store(home: str) -> Iterator[tuple[Path, Journal]]:
         journal.close()
 
 
-def load_view(journal: Journal, row: ExecutionRow) -> RunView:
+def load_view(journal: Journal, row: ExecutionRow, links: FindTemplates = no_templates) -> RunView:
     """Read a run.
+
+    Args:
+        journal: Where it is kept.
+        row: Its summary.
+        links: See `RunView`.
 
     Raises:
         JournalDamagedError: A part of it cannot be read.
     """
-    return RunView(row, *read_run(journal, row))
+    return RunView(row, *read_run(journal, row), links=links)
 
 
 def read_run(journal: Journal, row: ExecutionRow) -> tuple[CompiledWorkflow, list[Event]]:
@@ -186,6 +219,7 @@ def tries_of(events: Iterable[Event]) -> list[Try]:
     found: list[Try] = []
     open_at: dict[str, int] = {}
     made: dict[str, int] = {}
+    chunks: dict[str, tuple[str, ...]] = {}
 
     def begin(node: str, attempt: int, at: float) -> None:
         made[node] = attempt
@@ -202,8 +236,14 @@ def tries_of(events: Iterable[Event]) -> list[Try]:
             case AttemptStarted():
                 begin(event.node, event.attempt, event.at)
             case ChunkStarted():
-                for item in items_of(event):
+                chunks[event.node] = tuple(items_of(event))
+                for item in chunks[event.node]:
                     begin(item, made.get(item, 0) + 1, event.at)
+            case JobCreated():
+                for unit in chunks.get(event.node, (event.node,)):
+                    if unit in open_at:
+                        index = open_at[unit]
+                        found[index] = msgspec.structs.replace(found[index], job=event.job)
             case AttemptSucceeded():
                 artifacts = event.artifacts
                 end(event.node, NodeState.SUCCEEDED, event.at, log=event.log, artifacts=artifacts)
@@ -214,7 +254,7 @@ def tries_of(events: Iterable[Event]) -> list[Try]:
                 end(event.node, NodeState.CANCELLED, event.at, log=event.log)
             case NodeCached():
                 found.append(Try(event.node, 0, NodeState.SUCCEEDED, event.at, event.at))
-            case AttemptPrepared() | JobCreated() | JobMoved() | CreateUnsettled() | CancelRequested():
+            case AttemptPrepared() | JobMoved() | CreateUnsettled() | CancelRequested():
                 pass
             case ArrayOpened() | Submitted() | Adopted() | AbortRequested() | Resumed() | Ended():
                 pass

@@ -10,7 +10,16 @@ from hardpoint.plugin_api.context import (
     Store,
     Values,
 )
-from hardpoint.plugin_api.declare import API_VERSION, ENTRY_POINT_GROUP, NoConfig, PollPolicy, TaskType
+from hardpoint.plugin_api.decide import AdmissionRequest, Candidate, Refusal
+from hardpoint.plugin_api.declare import (
+    API_VERSION,
+    DECLARABLE,
+    ENTRY_POINT_GROUP,
+    Capability,
+    NoConfig,
+    PollPolicy,
+    TaskType,
+)
 from hardpoint.plugin_api.definition import (
     Options,
     Parameter,
@@ -32,6 +41,16 @@ from hardpoint.plugin_api.errors import (
     TransientError,
     UsageError,
     UserError,
+)
+from hardpoint.plugin_api.extend import (
+    CliCommand,
+    EventSink,
+    Finding,
+    Importer,
+    LiteralCodec,
+    LogLink,
+    SecretSource,
+    Severity,
 )
 from hardpoint.plugin_api.handler import (
     AnyHandler,
@@ -71,6 +90,14 @@ from hardpoint.plugin_api.literals import (
     UnionType,
     Wire,
 )
+from hardpoint.plugin_api.manifest import (
+    MANIFEST_FILE,
+    MANIFEST_FORMAT,
+    Manifest,
+    ManifestCommand,
+    ManifestImporter,
+    ManifestTaskType,
+)
 from hardpoint.plugin_api.observe import JournaledEvent
 from hardpoint.plugin_api.phase import ArrayStatus, ItemStates, Phase, Status
 from hardpoint.plugin_api.resources import RateLimit, ResourceClaim, ResourcePool
@@ -78,9 +105,13 @@ from hardpoint.plugin_api.task import Cache, Resources, Retry, Secret, TaskSpec
 
 __all__ = [
     "API_VERSION",
+    "DECLARABLE",
     "ENTRY_POINT_GROUP",
+    "MANIFEST_FILE",
+    "MANIFEST_FORMAT",
     "PROJECT_NAME",
     "SINGLE_OUTPUT",
+    "AdmissionRequest",
     "AnyHandler",
     "AnyType",
     "ArrayHandler",
@@ -88,7 +119,10 @@ __all__ = [
     "ArrayType",
     "Cache",
     "Calls",
+    "Candidate",
+    "Capability",
     "ChoiceType",
+    "CliCommand",
     "Clock",
     "Context",
     "ContractViolation",
@@ -98,13 +132,16 @@ __all__ = [
     "EnumType",
     "ErrorInfo",
     "ErrorKind",
+    "EventSink",
     "ExecutionId",
     "FileType",
+    "Finding",
     "FrameType",
     "FunctionContext",
     "FunctionHandler",
     "HardpointError",
     "Idempotency",
+    "Importer",
     "Inputs",
     "Interface",
     "ItemStates",
@@ -112,7 +149,13 @@ __all__ = [
     "JobRef",
     "JournaledEvent",
     "ListType",
+    "LiteralCodec",
     "LiteralType",
+    "LogLink",
+    "Manifest",
+    "ManifestCommand",
+    "ManifestImporter",
+    "ManifestTaskType",
     "NoConfig",
     "NodeId",
     "Options",
@@ -128,12 +171,15 @@ __all__ = [
     "PushHandler",
     "RateLimit",
     "Reference",
+    "Refusal",
     "ResourceClaim",
     "ResourcePool",
     "Resources",
     "Retry",
     "Secret",
     "SecretMissingError",
+    "SecretSource",
+    "Severity",
     "Shape",
     "SimpleKind",
     "SimpleType",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,31 @@ API_VERSION = (1, 0)
 """Major and minor of this vocabulary. A plugin's entry point is loaded only if its range admits it."""
 
 ENTRY_POINT_GROUP = "hardpoint.plugins"
+
+
+class Capability(enum.Enum):
+    """What a task type can do for whoever runs it; all but `DECLARABLE` follows from the rest it declares."""
+
+    IDEMPOTENT = "idempotent"
+    """A repeated create finds the first job, in the way that `Idempotency` tells."""
+    CANCEL = "cancel"
+    """A job can be ended through the service."""
+    BATCH_POLL = "batch_poll"
+    """One poll asks for many jobs: `PollPolicy.batch_max` is above 1."""
+    ARRAY = "array"
+    """One create starts many items."""
+    PUSH = "push"
+    """The service tells of changes by itself; see `PushHandler`."""
+    SWEEP = "sweep"
+    """Second jobs of a repeated create are found; see `SweepingHandler`."""
+    LOGS = "logs"
+    """Its statuses lead to the logs of the job: `Status.links`."""
+    COST = "cost"
+    """Its statuses tell what the job cost, in `Status.reason`."""
+
+
+DECLARABLE = frozenset({Capability.LOGS, Capability.COST})
+"""What nothing else tells: a task type declares it."""
 
 
 class NoConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,6 +90,7 @@ class TaskType(msgspec.Struct, frozen=True):
             for it any more; a vendor client's own timeouts should be shorter.
         items_min, items_max: Of arrays: fewest and most items that the service takes in one create. What is
             too few goes as arrays of one item, which every handler must take.
+        capabilities: Those of `DECLARABLE` that it has.
     """
 
     name: str
@@ -79,6 +106,7 @@ class TaskType(msgspec.Struct, frozen=True):
     call_timeout_s: float = 60.0
     items_min: int = 1
     items_max: int = 1000
+    capabilities: tuple[Capability, ...] = ()
 
     def check_config(self, config: dict[str, Any]) -> msgspec.Struct:
         """Return the typed config; raises `msgspec.ValidationError` naming the field that does not fit.

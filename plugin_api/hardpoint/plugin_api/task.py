@@ -78,7 +78,8 @@ class Secret(msgspec.Struct, frozen=True, omit_defaults=True):
     """The name of a secret, never its value; resolved by the worker just before use.
 
     Args:
-        name: `HARDPOINT_SECRET_<NAME>` in the environment, or a file `<name>` in `$HARDPOINT_SECRETS`.
+        name: `HARDPOINT_SECRET_<NAME>` in the environment, else a file `<name>` in `$HARDPOINT_SECRETS`, else
+            what a plugin's `SecretSource` has.
         env: Environment variable the attempt finds it in; empty: only `context.secret(name)`.
     """
 

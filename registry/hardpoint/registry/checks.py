@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from hardpoint.plugin_api import (
+    DECLARABLE,
     ENTRY_POINT_GROUP,
     Idempotency,
     PollPolicy,
@@ -239,6 +240,16 @@ def _names_secrets(each: TaskType) -> str:
     return f"the secrets of task type `{each.name}` are not a tuple of names"
 
 
+def _declares_capabilities(each: TaskType) -> str:
+    if not isinstance(each.capabilities, tuple):
+        return f"the capabilities of task type `{each.name}` are not a tuple"
+    wrong = [declared for declared in each.capabilities if declared not in DECLARABLE]
+    if not wrong:
+        return ""
+    wanted = ", ".join(sorted(str(capability) for capability in DECLARABLE))
+    return f"task type `{each.name}` declares the capability `{wrong[0]}`; to be declared are {wanted} alone"
+
+
 TYPE_CHECKS: Checks[TaskType] = (
     _has_a_plain_name,
     _has_a_shape,
@@ -250,6 +261,7 @@ TYPE_CHECKS: Checks[TaskType] = (
     _limits_its_calls,
     _claims_of_every_attempt,
     _names_secrets,
+    _declares_capabilities,
 )
 
 # --- the handler its factory made ----------------------------------------------------------------------

@@ -1,9 +1,13 @@
 """What is installed, read from the metadata of distributions; no plugin is imported.
 
-Two groups of entry points name plugin objects:
+Five groups of entry points name plugin objects:
 
 - `hardpoint.plugins`: one entry point for each task type, named like it. Loaded when a task asks for it.
 - `hardpoint.extensions`: plugins without task types (observers, wrappers). Loaded before the first run.
+- `hardpoint.types`: one for each Python class whose values a plugin can carry, named like the class,
+  `module:qualname`. Loaded when a value of that class is to be carried.
+- `hardpoint.commands`: one for each command of a plugin, named like it. Loaded when it is called.
+- `hardpoint.importers`: one for each suffix of files that a plugin imports. Loaded when such a file is run.
 """
 
 from __future__ import annotations
@@ -19,9 +23,12 @@ from hardpoint.plugin_api import ENTRY_POINT_GROUP
 from hardpoint.registry.api_range import ApiRange
 
 if TYPE_CHECKING:
-    from importlib.metadata import Distribution, EntryPoint
+    from importlib.metadata import Distribution, EntryPoint, PackageMetadata
 
 EXTENSION_GROUP = "hardpoint.extensions"
+TYPES_GROUP = "hardpoint.types"
+COMMANDS_GROUP = "hardpoint.commands"
+IMPORTERS_GROUP = "hardpoint.importers"
 API_GROUP = "hardpoint.api"
 
 logger = logging.getLogger(__name__)
@@ -32,6 +39,12 @@ class Kind(enum.Enum):
 
     TASK_TYPE = ENTRY_POINT_GROUP
     EXTENSION = EXTENSION_GROUP
+    LITERAL_TYPE = TYPES_GROUP
+    COMMAND = COMMANDS_GROUP
+    IMPORTER = IMPORTERS_GROUP
+
+
+_GROUPS = frozenset(kind.value for kind in Kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +53,7 @@ class FoundEntryPoint:
 
     Args:
         kind: Of which group.
-        name: The task type, or the extension's name.
+        name: The task type, the extension's name, or the class.
         distribution: Name of the distribution, as its metadata spells it.
         version: Of the distribution.
         api: The plugin API it is written for.
@@ -74,11 +87,11 @@ def scan() -> tuple[FoundEntryPoint, ...]:
     Metadata that cannot be read is logged and left out, so that one damaged folder among the installed
     packages cannot hide the rest.
     """
-    found = [entry for distribution in _distributions() for entry in _of_distribution(distribution)]
+    found = [entry for found in _distributions() for entry in _of_distribution(*found)]
     return tuple(sorted(found, key=lambda e: (e.kind.value, e.name, e.distribution, e.target)))
 
 
-def _distributions() -> Iterator[Distribution]:
+def _distributions() -> Iterator[tuple[Distribution, PackageMetadata]]:
     from importlib.metadata import distributions
 
     seen: set[str] = set()
@@ -86,31 +99,37 @@ def _distributions() -> Iterator[Distribution]:
         try:
             if "[hardpoint." not in (distribution.read_text("entry_points.txt") or ""):
                 continue
-            name = _normalised(distribution.metadata["Name"])
+            metadata = distribution.metadata  # parsed anew whenever it is asked for
+            name = normalised(metadata["Name"])
         except Exception as error:  # any damage: undecodable text, missing name, unreadable file
             logger.warning("skipped the metadata in `%s`: %s", _where(distribution), error)
             continue
         # An editable install may lie on the path twice; Python imports the first: that one counts.
         if name not in seen:
             seen.add(name)
-            yield distribution
+            yield distribution, metadata
 
 
-def _of_distribution(distribution: Distribution) -> Iterator[FoundEntryPoint]:
+def _of_distribution(distribution: Distribution, metadata: PackageMetadata) -> Iterator[FoundEntryPoint]:
     try:
         entry_points = list(distribution.entry_points)
-        name, version = distribution.metadata["Name"], distribution.version
+        name, version = metadata["Name"], metadata["Version"]
     except Exception as error:  # a line without `=` raises TypeError, a missing version KeyError, and so on
         logger.warning("skipped the entry points in `%s`: %s", _where(distribution), error)
         return
     api = ApiRange.parse(each.name for each in entry_points if each.group == API_GROUP)
     unique = {(each.group, each.name, each.value): each for each in entry_points}
     for entry_point in unique.values():
-        if entry_point.group in (ENTRY_POINT_GROUP, EXTENSION_GROUP):
+        if entry_point.group in _GROUPS:
             yield FoundEntryPoint(Kind(entry_point.group), entry_point.name, name, version, api, entry_point)
 
 
-def _normalised(name: str) -> str:
+def normalised(name: str) -> str:
+    """The name of a distribution, however it is spelled.
+
+    >>> normalised("Hardpoint_Athena")
+    'hardpoint-athena'
+    """
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

@@ -25,6 +25,7 @@ from hardpoint.plugin_api import (
     TaskType,
     hookimpl,
 )
+from hardpoint.registry.layer import Layer
 from hardpoint.registry.plugin import LoadedPlugin, new_manager
 
 
@@ -69,17 +70,22 @@ class Dispatcher:
         self.handler = handler
         manager = new_manager()
         manager.register(HostDispatch(), "hardpoint")
-        for plugin in plugins:
+        own = [plugin for plugin in plugins if type.name in plugin.task_types]
+        others = [plugin for plugin in plugins if type.name not in plugin.task_types]
+        for plugin in own:
             manager.register(plugin.plugin, plugin.name)
-        implemented = frozenset[str]().union(*(plugin.implemented for plugin in plugins))
 
-        def wrapped(hook: str) -> Callable[..., Any] | None:
-            return getattr(manager.hook, hook) if hook in implemented else None
+        def wrapped(hook: str, fits: Callable[[object], bool]) -> Callable[..., Any] | None:
+            call: Callable[..., Any] = getattr(manager.hook, hook)
+            for plugin in others:
+                if hook in plugin.implemented:
+                    call = Layer(plugin, hook, call, fits)
+            return call if any(hook in plugin.implemented for plugin in plugins) else None
 
-        self._run_function = wrapped("run_function")
-        self._create_job = wrapped("create_job")
-        self._poll_jobs = wrapped("poll_jobs")
-        self._cancel_job = wrapped("cancel_job")
+        self._run_function = wrapped("run_function", lambda answer: isinstance(answer, Mapping))
+        self._create_job = wrapped("create_job", lambda answer: isinstance(answer, JobRef))
+        self._poll_jobs = wrapped("poll_jobs", lambda answer: isinstance(answer, Mapping))
+        self._cancel_job = wrapped("cancel_job", lambda answer: True)
 
     def run_function(self, context: FunctionContext, inputs: Inputs) -> Outputs:
         """Run one attempt; outputs by name."""

@@ -3,7 +3,9 @@
 UsageError
 ├── NoPluginError               nothing installed runs it
 ├── DuplicateTaskTypeError      two distributions claim it
+├── DuplicateOfferError         two distributions claim a command, or a suffix of files
 ├── IncompatiblePluginError     written for another plugin API
+├── PluginDeniedError           the operator keeps it out
 └── UnresolvedTaskTypesError    several of these at once
 PermanentSystemError
 └── PluginQuarantinedError      installed, and broken
@@ -25,8 +27,16 @@ class DuplicateTaskTypeError(UsageError):
     """More than one distribution claims a task type; none of them is chosen."""
 
 
+class DuplicateOfferError(UsageError):
+    """More than one distribution claims a command or a suffix of files; none of them is chosen."""
+
+
 class IncompatiblePluginError(UsageError):
     """A plugin is written for another version of the plugin API; it was not imported."""
+
+
+class PluginDeniedError(UsageError):
+    """A plugin is kept out by safe mode, or by the operator's file; it was not imported."""
 
 
 class PluginQuarantinedError(PermanentSystemError):

@@ -11,8 +11,10 @@ from hardpoint.registry.errors import (
     DuplicateTaskTypeError,
     IncompatiblePluginError,
     NoPluginError,
+    PluginDeniedError,
     PluginQuarantinedError,
 )
+from hardpoint.registry.permits import Denied
 from hardpoint.registry.quarantine import Quarantine, Stage
 
 KNOWN_DISTRIBUTIONS = {"notebook": "hardpoint-notebook"}
@@ -37,7 +39,8 @@ def duplicate(name: str, claims: Sequence[FoundEntryPoint]) -> DuplicateTaskType
     shown = " and ".join(f"{claim} (`{claim.target}`)" for claim in claims)
     return DuplicateTaskTypeError(
         f"Task type `{name}` is claimed by {len(claims)} installed plugins: {shown}",
-        hint=f"Keep one of them, for example with `pip uninstall {claims[-1].distribution}`",
+        hint=f"Keep one of them, for example with `pip uninstall {claims[-1].distribution}`, or with "
+        f'`deny = ["{claims[-1].distribution}"]` under `[plugins]` in hardpoint.toml',
     )
 
 
@@ -66,6 +69,17 @@ def incompatible(found: FoundEntryPoint) -> IncompatiblePluginError:
     )
 
 
+def denied(found: Denied) -> PluginDeniedError:
+    """A plugin is kept out by the operator."""
+    entry = found.entry
+    return PluginDeniedError(
+        f"Plugin {entry} for `{entry.name}` is {found.by}",
+        hint="Leave out `--safe-mode` and `HARDPOINT_SAFE_MODE`"
+        if "safe mode" in found.by
+        else f"Let `{entry.distribution}` in under `[plugins]` of hardpoint.toml",
+    )
+
+
 def quarantined(name: str, plugin: str, distribution: str, why: Quarantine) -> PluginQuarantinedError:
     """A plugin failed.
 
@@ -80,6 +94,8 @@ def quarantined(name: str, plugin: str, distribution: str, why: Quarantine) -> P
     else:
         failed = f"failed {why.stage.value}: `{why.summary}`"
     upgrade = f", `pip install --upgrade {distribution}` may repair it" if distribution else ""
+    if distribution and why.stage is not Stage.HANDLER:
+        upgrade += ", `hardpoint plugins doctor` tries it again"
     return PluginQuarantinedError(
         f"Plugin {plugin} for `{name}` {failed}",
         quarantine=why,

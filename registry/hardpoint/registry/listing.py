@@ -7,14 +7,14 @@ from collections.abc import Mapping
 
 import msgspec
 
-from hardpoint.plugin_api import ErrorInfo, HardpointError
+from hardpoint.plugin_api import HardpointError
 from hardpoint.registry import explain
 from hardpoint.registry.discovery import FoundEntryPoint, Kind
 from hardpoint.registry.errors import DuplicateTaskTypeError
 from hardpoint.registry.plugin import LoadedPlugin
 from hardpoint.registry.quarantine import Quarantine
 from hardpoint.registry.resolve import Resolver
-from hardpoint.registry.slot import Slot
+from hardpoint.registry.troubles import Trouble
 
 
 class PluginState(enum.Enum):
@@ -26,6 +26,7 @@ class PluginState(enum.Enum):
     QUARANTINED = "quarantined"
     INCOMPATIBLE = "incompatible"
     DUPLICATE = "duplicate"
+    DENIED = "denied"
 
 
 class InstalledPlugin(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -41,6 +42,7 @@ class InstalledPlugin(msgspec.Struct, frozen=True, omit_defaults=True):
         state: What became of it so far; listing loads nothing.
         problem: Why it cannot be used.
         traceback: Of the plugin's own frames, if it raised.
+        entry: What was found of it; None for what is built in.
     """
 
     name: str
@@ -52,17 +54,18 @@ class InstalledPlugin(msgspec.Struct, frozen=True, omit_defaults=True):
     state: PluginState
     problem: str = ""
     traceback: str = ""
+    entry: FoundEntryPoint | None = None
 
 
 def rows(
-    resolver: Resolver, broken_handlers: Mapping[str, Quarantine], observer_failures: Mapping[str, ErrorInfo]
+    resolver: Resolver, broken_handlers: Mapping[str, Quarantine], troubles: Mapping[str, Trouble]
 ) -> list[InstalledPlugin]:
     """One row for each built-in task type and each entry point; loads nothing.
 
     Args:
         resolver: Who claims what, and what is loaded.
         broken_handlers: By task type.
-        observer_failures: The last failure of each observer, by plugin.
+        troubles: The last failure of a hook, by plugin.
     """
     builtin = [
         InstalledPlugin(name, kind, "", "", "", "", PluginState.LOADED)
@@ -73,12 +76,16 @@ def rows(
     for slot in resolver.slots:
         for entry in slot.entries:
             broken = broken_handlers.get(entry.name) if entry.kind is Kind.TASK_TYPE else None
-            state, problem, trace = _state(resolver.refusal(slot, entry), broken or slot.outcome, entry)
+            outcome = broken or slot.outcome or slot.foreseen()
+            state, problem, trace = _state(resolver.refusal(slot, entry), outcome, entry)
             if isinstance(slot.outcome, LoadedPlugin) and not problem:
-                failure = observer_failures.get(slot.name)
-                problem = f"as an observer it raised `{failure.message}`" if failure else ""
+                failure = troubles.get(slot.name)
+                problem = f"its `{failure.hook}` failed: {failure.message}" if failure else ""
                 trace = failure.traceback if failure else ""
-            installed.append(_row(slot, entry, state, problem, trace))
+            installed.append(_row(entry, state, problem, trace))
+    installed += [
+        _row(each.entry, PluginState.DENIED, explain.denied(each).message) for each in resolver.denied
+    ]
     return builtin + installed
 
 
@@ -102,15 +109,16 @@ def _state(
             return PluginState.QUARANTINED, error.message, outcome.traceback
 
 
-def _row(slot: Slot, entry: FoundEntryPoint, state: PluginState, problem: str, trace: str) -> InstalledPlugin:
+def _row(entry: FoundEntryPoint, state: PluginState, problem: str, trace: str = "") -> InstalledPlugin:
     return InstalledPlugin(
         name=entry.name,
         kind=entry.kind.name.lower().replace("_", " "),
         distribution=entry.distribution,
         version=entry.version,
         api=str(entry.api),
-        target=slot.first.target,
+        target=entry.target,
         state=state,
         problem=problem,
         traceback=trace,
+        entry=entry,
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import pluggy
 
-from hardpoint.plugin_api import PROJECT_NAME, RateLimit, ResourcePool, TaskType, hookspecs
+from hardpoint.plugin_api import PROJECT_NAME, LogLink, RateLimit, ResourcePool, TaskType, hookspecs
 from hardpoint.registry.checks import (
     OBJECT_CHECKS,
     PLUGIN_CHECKS,
@@ -16,7 +16,11 @@ from hardpoint.registry.checks import (
     PluginSubject,
     first_violation,
 )
+from hardpoint.registry.declared import Declarations, Declared, ask, only
+from hardpoint.registry.declared_checks import DECLARED_CHECKS
 from hardpoint.registry.quarantine import Quarantine, Stage, from_exception
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class LoadedPlugin:
         implemented: Names of the hooks it implements.
         task_types: By name.
         pools, rates: What it declares.
+        declared: The small things that it declares.
     """
 
     name: str
@@ -39,11 +44,25 @@ class LoadedPlugin:
     task_types: dict[str, TaskType]
     pools: tuple[ResourcePool, ...]
     rates: tuple[RateLimit, ...]
+    declared: Declarations
 
     @property
     def is_global(self) -> bool:
         """Whether its wrappers see the calls of every task type: so it is for one that has none itself."""
         return not self.task_types
+
+    def links(self) -> Iterable[Declared[LogLink]]:
+        """Its log links, those for all of its task types with their names."""
+        for link in self.declared.log_links:
+            names = link.task_types or tuple(self.task_types)
+            yield Declared(self.name, LogLink(link.title, link.template, names))
+
+
+def declared_by(
+    plugins: Iterable[LoadedPlugin], pick: Callable[[Declarations], Iterable[T]]
+) -> tuple[Declared[T], ...]:
+    """What all these plugins declare of one sort."""
+    return tuple(Declared(plugin.name, item) for plugin in plugins for item in pick(plugin.declared))
 
 
 def new_manager() -> pluggy.PluginManager:
@@ -75,6 +94,7 @@ def admit(
         manager.register(plugin, name)
         manager.check_pending()
         subject = _subject(plugin, manager, target, entry_points)
+        declared = ask(manager.hook)
     except pluggy.PluginValidationError as error:
         text = " ".join(line.strip() for line in str(error).splitlines())
         return Quarantine(Stage.CONTRACT, f"a hook implementation does not fit its hook: {text}")
@@ -82,7 +102,11 @@ def admit(
         raise
     except BaseException as error:  # SystemExit and friends must not get further than this plugin
         return from_exception(Stage.DECLARE, error)
-    problem = first_violation(PLUGIN_CHECKS, [subject]) or first_violation(TYPE_CHECKS, subject.types)
+    problem = (
+        first_violation(PLUGIN_CHECKS, [subject])
+        or first_violation(TYPE_CHECKS, subject.types)
+        or first_violation(DECLARED_CHECKS, [declared])
+    )
     if problem:
         return Quarantine(Stage.CONTRACT, problem)
     return LoadedPlugin(
@@ -93,6 +117,7 @@ def admit(
         task_types={each.name: each for each in subject.types},
         pools=subject.pools,
         rates=subject.rates,
+        declared=declared,
     )
 
 
@@ -103,13 +128,8 @@ def _subject(
         plugin=plugin,
         target=target,
         hooks=frozenset(caller.name for caller in manager.get_hookcallers(plugin) or ()),
-        types=_only(manager.hook.task_types()),
-        pools=_only(manager.hook.resource_pools()),
-        rates=_only(manager.hook.rate_limits()),
+        types=only(manager.hook.task_types()),
+        pools=only(manager.hook.resource_pools()),
+        rates=only(manager.hook.rate_limits()),
         entry_points=entry_points,
     )
-
-
-def _only(results: list[Iterable[Any]]) -> tuple[Any, ...]:
-    """The items of the one plugin that was asked; none if it does not implement the hook."""
-    return tuple(item for result in results for item in result)

@@ -12,6 +12,7 @@ import msgspec
 class Stage(enum.Enum):
     """Where a plugin failed; the text completes "it failed …"."""
 
+    PROBE = "when it was tried in a process of its own"
     IMPORT = "when it was imported"
     DECLARE = "when it was asked what it declares"
     CONTRACT = "the plugin contract"
@@ -52,6 +53,21 @@ def from_hanging_thread(limit_s: float, thread_ident: int | None) -> Quarantine:
     return Quarantine(
         Stage.IMPORT, f"not finished after {limit_s:g} s", "".join(traceback.format_list(stack))
     )
+
+
+def plugin_lines(text: str, most: int) -> str:
+    """The last lines of what a plugin printed or a crash left behind, without frames that are not its own.
+
+    >>> plugin_lines('  File "<frozen importlib._bootstrap>", line 9 in f\\n  File "x.py", line 2 in g\\n', 9)
+    '  File "x.py", line 2 in g'
+    """
+    lines = [each for each in text.splitlines() if each.strip() and not _is_frame_of_machinery(each)]
+    return "\n".join(lines[-most:])
+
+
+def _is_frame_of_machinery(line: str) -> bool:
+    before, _, rest = line.partition('"')
+    return before.strip() == "File" and (_is_machinery(rest) or rest.startswith("<frozen runpy"))
 
 
 def _is_machinery(filename: str) -> bool:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.metadata import Distribution
+from typing import TypeAlias
 
-from hardpoint.plugin_api import ContractViolation, HardpointError
+from hardpoint.plugin_api import Candidate, ContractViolation, HardpointError
 from hardpoint.registry import explain
 from hardpoint.registry.discovery import FoundEntryPoint, Kind
+from hardpoint.registry.errors import UnresolvedTaskTypesError
+from hardpoint.registry.examiner import Examiner
 from hardpoint.registry.once import Once
+from hardpoint.registry.permits import Denied
 from hardpoint.registry.plugin import LoadedPlugin, admit
 from hardpoint.registry.quarantine import Quarantine
 from hardpoint.registry.slot import Slot, slots_of
 
 logger = logging.getLogger(__name__)
+_Claim: TypeAlias = tuple[FoundEntryPoint, Slot]
 
 
 class Resolver:
@@ -22,13 +28,26 @@ class Resolver:
     Args:
         found: What the scan of the metadata found.
         builtin: Plugin objects that need no entry point, by name; their task types come first.
+        denied: What else was found, and is kept out.
+        examiner: Says of each plugin whether it may be imported here.
+        choose: Which distribution is to run a task type that several offer; None: nobody says.
     """
 
-    def __init__(self, found: Iterable[FoundEntryPoint], builtin: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        found: Iterable[FoundEntryPoint],
+        builtin: Mapping[str, object],
+        denied: Sequence[Denied],
+        examiner: Examiner,
+        choose: Callable[[str, Sequence[Candidate]], str | None],
+    ) -> None:
         self.builtin = [_admit_builtin(name, plugin) for name, plugin in builtin.items()]
         self.builtin_types = {name: plugin for plugin in self.builtin for name in plugin.task_types}
-        self.slots = slots_of(found)
-        self._claims: dict[str, list[tuple[FoundEntryPoint, Slot]]] = {}
+        self.slots = slots_of(found, examiner)
+        self.denied = denied
+        self._claims: dict[str, list[_Claim]] = {}
+        self._choose = choose
+        self._chosen: dict[str, _Claim] = {}
         for slot in self.slots:
             for entry in slot.entries:
                 if entry.kind is Kind.TASK_TYPE:
@@ -40,18 +59,58 @@ class Resolver:
         builtin = self.builtin_types.get(name)
         if builtin is not None:
             return builtin
+        entry, slot = self._claim(name)
+        if not slot.is_compatible:
+            raise explain.incompatible(entry)
+        outcome = slot.load()
+        if isinstance(outcome, Quarantine):
+            raise explain.quarantined(name, str(entry), entry.distribution, outcome)
+        return outcome
+
+    def _claim(self, name: str) -> _Claim:
         match self._claims.get(name, []):
             case []:
+                for each in self.denied:
+                    if each.entry.kind is Kind.TASK_TYPE and each.entry.name == name:
+                        raise explain.denied(each)
                 raise explain.no_plugin(name, {*self.builtin_types, *self._claims})
-            case [(entry, slot)]:
-                if not slot.is_compatible:
-                    raise explain.incompatible(entry)
-                outcome = slot.load()
-                if isinstance(outcome, Quarantine):
-                    raise explain.quarantined(name, str(entry), entry.distribution, outcome)
-                return outcome
+            case [only]:
+                return only
             case claims:
-                raise explain.duplicate(name, [entry for entry, _ in claims])
+                return self._chosen.get(name) or self._choice(name, claims)
+
+    def _choice(self, name: str, claims: Sequence[_Claim]) -> _Claim:
+        candidates = [Candidate(entry.distribution, entry.version, entry.target) for entry, _ in claims]
+        choice = self._choose(name, candidates)
+        for claim in claims:
+            if claim[0].distribution == choice:
+                # Once for all: what runs a task type never changes under a run.
+                return self._chosen.setdefault(name, claim)
+        raise explain.duplicate(name, [entry for entry, _ in claims])
+
+    def require(self, names: Iterable[str]) -> None:
+        """Load the plugins for all these task types, and report all problems together."""
+        problems: list[HardpointError] = []
+        for name in sorted(set(names)):
+            try:
+                self.plugin(name)
+            except HardpointError as problem:
+                problems.append(problem)
+        match problems:
+            case []:
+                return
+            case [only]:
+                raise only
+            case several:
+                raise UnresolvedTaskTypesError(several)
+
+    def deciders(self, task_types: Iterable[str]) -> Sequence[LoadedPlugin]:
+        """Those who have a say about a run that uses these task types."""
+        return [*self.global_plugins(), *(self.plugin(name) for name in sorted(set(task_types)))]
+
+    def distribution(self, plugin: str) -> Distribution | None:
+        """Where an installed plugin comes from; None for a built-in one."""
+        return next((slot.first.entry_point.dist for slot in self.slots if slot.name == plugin), None)
 
     def refusal(self, slot: Slot, entry: FoundEntryPoint) -> HardpointError | None:
         """Why this entry point is not even loaded; None if nothing is against it."""
@@ -59,7 +118,7 @@ class Resolver:
             if entry.name in self.builtin_types:
                 return explain.shadowed(entry)
             claims = self._claims[entry.name]
-            if len(claims) > 1:
+            if len(claims) > 1 and self._chosen.get(entry.name) != (entry, slot):
                 return explain.duplicate(entry.name, [claim for claim, _ in claims])
         return None if slot.is_compatible else explain.incompatible(entry)
 
@@ -68,7 +127,7 @@ class Resolver:
         builtin = self.builtin_types.get(name)
         if builtin is not None:
             return explain.quarantined(name, f"`{builtin.name}`", "", why)
-        entry = self._claims[name][0][0]
+        entry, _ = self._claim(name)
         return explain.quarantined(name, str(entry), entry.distribution, why)
 
     def global_plugins(self) -> Sequence[LoadedPlugin]:

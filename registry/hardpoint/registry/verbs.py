@@ -41,6 +41,8 @@ def accepts(function: Callable[..., object], count: int) -> bool:
     >>> accepts(len, 1), accepts(len, 2)
     (True, False)
     """
+    if all(getattr(function, each, None) is getattr(object, each) for each in ("__init__", "__new__")):
+        return count == 0  # the usual class of handlers; `inspect` would take 4 ms to say so
     try:
         inspect.signature(function).bind(*range(count))
     except TypeError:

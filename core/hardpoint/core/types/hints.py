@@ -161,6 +161,12 @@ def _class(cls: type, hint: Any, inner: Inner) -> Codec:
     if cls is hint and issubclass(cls, enum.Enum):
         return enum_codec(cls)
     builder = class_builder(cls)
-    if builder is None:
+    if builder is not None:
+        return builder(hint, inner)
+    # Imported here: it reads the metadata of what is installed, for classes that nobody else knows.
+    from hardpoint.core.types.foreign import foreign_codec
+
+    foreign = foreign_codec(cls) if cls is hint else None
+    if foreign is None:
         raise UnsupportedTypeError(show_hint(hint), use=advice(hint))
-    return builder(hint, inner)
+    return foreign

@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -28,6 +28,7 @@ from hardpoint.core.types.structs import Field, dict_layout, struct_codec
 from hardpoint.core.types.temporal import TEMPORALS
 from hardpoint.core.types.unions import union_codec
 from hardpoint.plugin_api import (
+    SINGLE_OUTPUT,
     AnyType,
     ArrayType,
     ChoiceType,
@@ -36,6 +37,7 @@ from hardpoint.plugin_api import (
     EnumType,
     FileType,
     FrameType,
+    Interface,
     ListType,
     PickledType,
     SimpleType,
@@ -67,6 +69,14 @@ class LiteralValues:
     def decode(self, type: AnyType, wire: Wire) -> Any:
         """The natural value; raises `DecodeError` if `wire` does not fit."""
         return natural_codec(type).decode(wire, self._store)
+
+
+def natural_result(interface: Interface, wires: Mapping[str, Wire], store: Store) -> Any:
+    """The result of a run where only its interface is at hand: the one output, or several by name."""
+    values = LiteralValues(store)
+    types = {variable.name: variable.type for variable in interface.outputs}
+    decoded = {name: values.decode(types[name], wire) for name, wire in wires.items()}
+    return decoded.get(SINGLE_OUTPUT, decoded) if len(decoded) == 1 else decoded
 
 
 @functools.lru_cache(maxsize=1024)

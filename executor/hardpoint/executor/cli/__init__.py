@@ -17,8 +17,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: Without the program's name; default: those of this process.
     """
     from hardpoint.executor.cli.entry import run_command_line
+    from hardpoint.executor.cli.leaving import leave
     from hardpoint.executor.starting import imports_that_stay
 
     if arguments is not None:
         sys.exit(run_command_line(list(arguments)))
-    sys.exit(run_command_line(sys.argv[1:], imports_that_stay()))
+    leave(run_command_line(sys.argv[1:], imports_that_stay()))

@@ -6,6 +6,8 @@ import time
 import uuid
 from pathlib import Path
 
+import msgspec
+
 from hardpoint.executor.api import Executor
 from hardpoint.executor.cli.executions import summary_of
 from hardpoint.executor.cli.exit_codes import DONE, FAILED
@@ -13,6 +15,7 @@ from hardpoint.executor.cli.output import patience, say, say_json
 from hardpoint.executor.journal.events import AbortRequested, RunPhase
 from hardpoint.executor.journal.protocol import Append, Command, ExecutionRow, Journal
 from hardpoint.executor.owner import claim, is_driven, owner_name
+from hardpoint.executor.plugin_needs import needed_types
 from hardpoint.executor.resuming import ExecutionOwnedError
 from hardpoint.executor.view import existing_store, find_row, load_view
 from hardpoint.plugin_api import HardpointError, UsageError
@@ -27,7 +30,7 @@ class AlreadyEndedError(UsageError):
 
 
 class AbortPendingError(HardpointError):
-    """The run was asked to end and has not ended in time."""
+    """The run was asked to end and has not ended: it takes its time, or its plugin is away."""
 
 
 def abort_execution(home: str, text: str, reason: str, *, as_json: bool) -> int:
@@ -84,11 +87,23 @@ def _drive_to_its_end(folder: Path, journal: Journal, row: ExecutionRow, reason:
         return
     executor = Executor(folder)
     try:
+        _need_plugins(executor, journal, row)
         executor.resume(row.execution).outcome(WAIT_S)
     except (ExecutionOwnedError, TimeoutError):
         return  # another executor was quicker, or it takes longer: the caller looks again
     finally:
         executor.drain(grace_s=0.0)
+
+
+def _need_plugins(executor: Executor, journal: Journal, row: ExecutionRow) -> None:
+    try:
+        executor.registry.require(needed_types(load_view(journal, row).run))
+    except HardpointError as missing:
+        raise AbortPendingError(
+            f"Run `{row.execution}` is marked to be aborted, and waits: its jobs cannot be ended here. "
+            f"{missing.message}",
+            hint=f"{missing.hint}; then `hardpoint executions abort {row.execution}` ends it",
+        ) from missing
 
 
 def _journal_the_request(journal: Journal, row: ExecutionRow, reason: str) -> bool:
@@ -100,7 +115,8 @@ def _journal_the_request(journal: Journal, row: ExecutionRow, reason: str) -> bo
         view = load_view(journal, claimed)
         if view.state.phase is RunPhase.RUNNING:
             request = AbortRequested(time.time(), reason)
-            append = Append(row.execution, claimed.fence, len(view.events) + 1, [request])
+            told = msgspec.structs.replace(claimed, phase=RunPhase.ABORTING)
+            append = Append(row.execution, claimed.fence, len(view.events) + 1, [request], told)
             journal.commit([append], durable=True)
     finally:
         journal.release({row.execution: claimed.fence})

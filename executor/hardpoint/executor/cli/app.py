@@ -6,8 +6,11 @@ from typing import Annotated
 
 import typer
 
+from hardpoint.executor.cli.app_plugins import plugins
 from hardpoint.executor.cli.app_pools import pools
 from hardpoint.executor.cli.options import PlanOptions, RunOptions
+from hardpoint.executor.cli.plugin_commands import WithPluginCommands
+from hardpoint.executor.cli.safe_mode import enter_safe_mode
 from hardpoint.executor.cli.spelling import (
     CODES,
     Domain,
@@ -25,10 +28,9 @@ from hardpoint.executor.cli.spelling import (
     group,
 )
 
-app = group(name="hardpoint")
+app = group(name="hardpoint", cls=WithPluginCommands)
 executions = group("Look at runs; resume and abort them.")
 executor = group("Run what was detached or interrupted.")
-plugins = group("Show what is installed.")
 app.add_typer(executions, name="executions")
 app.add_typer(executor, name="executor")
 app.add_typer(plugins, name="plugins")
@@ -50,8 +52,16 @@ def hardpoint(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
+    safe_mode: Annotated[
+        bool,
+        typer.Option(
+            "--safe-mode", help="Import no installed plugin, here or in workers; as HARDPOINT_SAFE_MODE=1."
+        ),
+    ] = False,
 ) -> None:
     """Run typed workflows: on this machine, and through plugins on others."""
+    if safe_mode:
+        enter_safe_mode()
 
 
 @app.command(context_settings=_own_words, epilog=CODES)
@@ -300,21 +310,3 @@ def start(
     from hardpoint.executor.cli.serve import serve
 
     return serve(home, workers, max_runs, as_json=json)
-
-
-@plugins.command("list", epilog=CODES)
-def list_plugins(json: Json = False) -> int:
-    """List task types and extensions, with the distributions they come from."""
-    from hardpoint.executor.cli.plugins import print_plugins
-
-    return print_plugins(as_json=json)
-
-
-@plugins.command("show", epilog=CODES)
-def show_plugin(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A task type.")], json: Json = False
-) -> int:
-    """Show one task type: its config, what it promises, its pools."""
-    from hardpoint.executor.cli.plugins import print_plugin
-
-    return print_plugin(name, as_json=json)

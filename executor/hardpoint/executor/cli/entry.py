@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from hardpoint.executor.cli.exit_codes import DEBUG, DONE, FAILED
+from hardpoint.executor.cli.safe_mode import enter_safe_mode
 
 
 def run_command_line(
@@ -43,9 +44,12 @@ def run_command_line(
 
 
 def _command(arguments: list[str]) -> Callable[[], Any]:
-    # From FILE on, the words of these two are not Typer's: importing it, and pydantic, which it checks even
-    # texts with, would be a third of what a small run costs.
+    # From FILE on, the words of the first two are not Typer's: importing it, and pydantic, which it checks
+    # even texts with, would be a third of what a small run costs, and half of what a list of plugins does.
     match arguments:
+        case ["--safe-mode", *rest]:
+            enter_safe_mode()
+            return _command(rest)
         case ["run", file, name, *words] if not file.startswith("-"):
             from hardpoint.executor.cli.options import RunOptions
             from hardpoint.executor.cli.run import run_workflow
@@ -56,6 +60,10 @@ def _command(arguments: list[str]) -> Callable[[], Any]:
             from hardpoint.executor.cli.plan import print_plan
 
             return partial(print_plan, [file, name, *words], PlanOptions())
+        case ["plugins", "list"] | ["plugins", "list", "--json"]:
+            from hardpoint.executor.cli.plugins import print_plugins
+
+            return partial(print_plugins, as_json="--json" in arguments)
         case _:
             from typer.main import get_command
 

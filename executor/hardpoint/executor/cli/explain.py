@@ -34,7 +34,7 @@ def explain_execution(home: str, text: str, node: str, *, as_json: bool) -> int:
     with existing_store(home) as (folder, journal), patience("looking"):
         view = load_view(journal, find_row(journal, text))
         wanted = {"", *(named_by(view, node).nodes if node else view.state.nodes)}
-        store = Store(journal, the_registry(), settings_of(folder))
+        store = Store(journal, the_registry(folder), settings_of(folder))
         waits = [each for each in explained(store, view, time.time()) if each.node in wanted]
     if as_json:
         row = view.row

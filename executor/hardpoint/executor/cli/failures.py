@@ -36,7 +36,7 @@ def describe(error: Exception) -> tuple[list[dict[str, Any]], int]:
         told = to_dict()
         return told.get("errors", [told]), REFUSED
     if isinstance(error, HardpointError):
-        return [{**of_info(error.info()), **_place(error)}], REFUSED
+        return [{**of_info(error.info()), **_place(error), **_wait(error)}], REFUSED
     if hasattr(error, "format_message"):
         return [_of_usage(error)], REFUSED
     said = " ".join(str(error).split())
@@ -55,6 +55,12 @@ def _place(error: HardpointError) -> dict[str, Any]:
     if position is None:
         return {}
     return {"message": getattr(error, "text", error.message), "file": position.file, "line": position.line}
+
+
+def _wait(error: HardpointError) -> dict[str, Any]:
+    """How long whoever refuses asks to wait."""
+    wait_s = error.info().retry_after_s
+    return {} if wait_s is None else {"retry_after_s": wait_s}
 
 
 def of_info(info: ErrorInfo) -> dict[str, Any]:

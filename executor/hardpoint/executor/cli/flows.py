@@ -1,27 +1,41 @@
-"""From FILE and WORKFLOW on a command line to a workflow that compiled."""
+"""From FILE and WORKFLOW on a command line to a workflow that compiled, or was imported."""
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 from hardpoint.core.loading import find_workflow, load_module
 from hardpoint.core.loading import workflows_in as workflows_of
+from hardpoint.core.runnable import Runnable
 from hardpoint.core.workflow import Workflow
+from hardpoint.executor.cli.installed_groups import may_have
 from hardpoint.executor.cli.output import patience
 from hardpoint.plugin_api import UsageError
+
+IMPORTERS = "hardpoint.importers"
 
 
 class NothingNamedError(UsageError):
     """FILE or WORKFLOW is missing."""
 
 
-def open_workflow(file: str, name: str, command: str) -> Workflow[..., Any]:
-    """Load a file and compile a workflow in it.
+def file_and_name(words: Sequence[str]) -> tuple[str, str, list[str]]:
+    """FILE, WORKFLOW and what follows; WORKFLOW is empty where an option stands instead.
+
+    >>> file_and_name(["flow.py", "--help"])
+    ('flow.py', '', ['--help'])
+    """
+    file, name, *rest = words
+    return (file, "", [name, *rest]) if name.startswith("-") else (file, name, list(rest))
+
+
+def open_workflow(file: str, name: str, command: str) -> Runnable:
+    """Load a file and compile a workflow in it, or import it.
 
     Args:
         file, name: As typed; empty if they are missing.
@@ -29,6 +43,7 @@ def open_workflow(file: str, name: str, command: str) -> Workflow[..., Any]:
 
     Raises:
         UsageError: Either is missing or not there, or the file cannot be imported.
+        HardpointError: The plugin whose importer claims the file cannot be used.
         CompileErrors: Everything that is wrong with the workflow.
     """
     if not file:
@@ -36,6 +51,9 @@ def open_workflow(file: str, name: str, command: str) -> Workflow[..., Any]:
             "No file was given", hint=f"`hardpoint {command} FILE WORKFLOW`, such as `flow.py main`"
         )
     with _users_code(f"importing `{file}`"):
+        imported = _imported(file, name)
+        if imported is not None:
+            return imported
         if not name:
             raise _nothing_named(file, list(workflows_of(load_module(Path(file)))), command)
         workflow = find_workflow(Path(file), name)
@@ -43,8 +61,17 @@ def open_workflow(file: str, name: str, command: str) -> Workflow[..., Any]:
         return workflow
 
 
+def _imported(file: str, name: str) -> Runnable | None:
+    if file.endswith(".py") or not may_have(IMPORTERS, sys.path):
+        return None
+    # Imported here: Python files, which most are, need no registry before they are compiled.
+    from hardpoint.executor.cli.imports import import_file
+
+    return import_file(file, name)
+
+
 def workflows_in(file: str) -> dict[str, Workflow[..., Any]]:
-    """The workflows that a file defines, by name."""
+    """The workflows that a Python file defines, by name."""
     with _users_code(f"importing `{file}`"):
         return workflows_of(load_module(Path(file)))
 

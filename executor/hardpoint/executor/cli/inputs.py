@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from hardpoint.core.runnable import Runnable
 from hardpoint.core.types.examples import form
 from hardpoint.core.types.text import parse_text
-from hardpoint.core.workflow import Workflow
 from hardpoint.executor.cli.failures import ManyUsageErrors
 from hardpoint.executor.cli.wording import value
 from hardpoint.executor.cli.words import Parsed
@@ -76,7 +75,7 @@ def _kind(variable: Variable) -> str:
     return str(variable.type)
 
 
-def help_lines(file: str, name: str, workflow: Workflow[..., Any]) -> list[str]:
+def help_lines(file: str, name: str, workflow: Runnable) -> list[str]:
     """What `run FILE WORKFLOW --help` prints."""
     interface = workflow.interface
     lines = [f"Usage: hardpoint run {file} {name} [OPTIONS] [--INPUT VALUE]...", ""]

@@ -12,16 +12,17 @@ import msgspec
 
 from hardpoint.core.compiled import CompiledWorkflow
 from hardpoint.core.flatten import FlatGraph, flatten
+from hardpoint.core.runnable import Runnable
 from hardpoint.core.store import BlobStore
-from hardpoint.core.workflow import Workflow
 from hardpoint.executor.api import DEFAULT_DOMAIN, DEFAULT_PROJECT
 from hardpoint.executor.cli.arrays import mapped_words
 from hardpoint.executor.cli.exit_codes import DONE
-from hardpoint.executor.cli.flows import open_workflow, quiet_logs
+from hardpoint.executor.cli.flows import file_and_name, open_workflow, quiet_logs
 from hardpoint.executor.cli.forecast import HIT, MISS, PARTLY, UNKNOWN, Chain, cache_states, longest_chain
 from hardpoint.executor.cli.inputs import help_lines, read_inputs
 from hardpoint.executor.cli.options import PLAN_OPTIONS, PlanOptions
 from hardpoint.executor.cli.output import patience, say, say_json, table
+from hardpoint.executor.cli.plan_decided import foreseen, foreseen_json, foreseen_lines
 from hardpoint.executor.cli.plan_pools import prediction, prediction_json, prediction_lines
 from hardpoint.executor.cli.plugins import BUILT_IN, the_registry
 from hardpoint.executor.cli.wording import duration, plural
@@ -40,7 +41,7 @@ def print_plan(words: Sequence[str], options: PlanOptions) -> int:
         words: FILE, WORKFLOW, and as many inputs as are known.
         options: Those before FILE.
     """
-    file, name, *rest = words
+    file, name, rest = file_and_name(words)
     workflow = open_workflow(file, name, "plan")
     parsed = parse_words(rest, workflow.interface, PLAN_OPTIONS)
     options = parsed.merged(options)
@@ -50,11 +51,13 @@ def print_plan(words: Sequence[str], options: PlanOptions) -> int:
     if options.json:
         quiet_logs()
     compiled = workflow.compile()
-    registry = the_registry()
+    registry = the_registry(options.home)
     registry.require({spec.type for spec in compiled.tasks.values()})
     with patience("reading the inputs"):
         wires = _inputs(workflow, parsed, options)
     graph = flatten(compiled)
+    found = foreseen(compiled, graph, wires, registry, options)
+    compiled = found.decided.compiled
     project, domain = options.project or DEFAULT_PROJECT, options.domain or DEFAULT_DOMAIN
     told: Predicted | None = None
     with existing_store(options.home) as (folder, journal):
@@ -65,14 +68,15 @@ def print_plan(words: Sequence[str], options: PlanOptions) -> int:
     rows = _rows(compiled, graph, registry, cached)
     if options.json:
         more = {} if told is None else {"pools": prediction_json(told)}
-        say_json({**_as_json(compiled, rows, chain), **more})
+        say_json({**_as_json(compiled, rows, chain), **foreseen_json(found), **more})
     else:
         _print_table(compiled, graph, rows, chain)
+        say(*foreseen_lines(found))
         say(*(() if told is None else prediction_lines(told)))
     return DONE
 
 
-def _inputs(workflow: Workflow[..., Any], parsed: Parsed, options: PlanOptions) -> dict[str, Wire]:
+def _inputs(workflow: Runnable, parsed: Parsed, options: PlanOptions) -> dict[str, Wire]:
     blobs = home_path(options.home, os.environ) / "blobs"
     if blobs.exists():
         return read_inputs(workflow.interface, parsed, BlobStore(str(blobs)), partly=True)

@@ -1,134 +1,144 @@
-"""`hardpoint plugins`: what is installed, and what one task type promises."""
+"""`hardpoint plugins list`: what is installed, read from metadata and manifests alone."""
 
 from __future__ import annotations
 
-import sys
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import Distribution
+from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from hardpoint.executor.builtin import python_plugin
 from hardpoint.executor.cli.exit_codes import DONE
 from hardpoint.executor.cli.output import say, say_json, table
-from hardpoint.executor.cli.wording import duration
-from hardpoint.plugin_api import Shape, TaskType
-from hardpoint.registry import InstalledPlugin, PluginQuarantinedError, Registry, load_registry
+from hardpoint.executor.cli.wording import iso
+from hardpoint.executor.config.finding import find_settings
+from hardpoint.executor.home import home_path
+from hardpoint.executor.permits import permits_of
+from hardpoint.plugin_api import ManifestTaskType
+from hardpoint.registry import Examiner, InstalledPlugin, Registry, load_registry
+from hardpoint.registry.manifest_files import ManifestFile, read_manifest
+from hardpoint.registry.verdicts import Finder, Verdict, Verdicts, cache_folder, files_digest
 
 BUILT_IN = "built in"
+NO_MANIFEST = "no manifest"
 
 
-def the_registry() -> Registry:
-    """What an executor would find."""
-    return load_registry({"python": python_plugin})
+def the_registry(home: str | Path = "", examiner: Examiner | None = None) -> Registry:
+    """What an executor on that store would find; `examiner` as for `load_registry`."""
+    settings = find_settings(None, home_path(home, os.environ), os.environ, Path.cwd())
+    permits = permits_of(settings.plugins, os.environ)
+    return load_registry({"python": python_plugin}, permits=permits, examiner=examiner)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One row, with what is known of it without its plugin.
+
+    Args:
+        row: From the registry.
+        file: Its manifest; None for what is built in.
+        check: What `hardpoint plugins check` last found; None if it never looked at what is installed now.
+    """
+
+    row: InstalledPlugin
+    file: ManifestFile | None
+    check: Verdict | None
+
+    @property
+    def declared(self) -> ManifestTaskType | None:
+        """The task type, if this is one and the manifest is there."""
+        known = self.file and self.file.manifest
+        return known.task_type(self.row.name) if known and self.row.kind == "task type" else None
+
+
+def listed(rows: Iterable[InstalledPlugin]) -> list[Listed]:
+    """Look up manifest and verdict of each; imports no plugin."""
+    digest = cache(files_digest)
+    return [
+        Listed(row, None if row.entry is None else read_manifest(row.entry), _check(row, digest))
+        for row in rows
+    ]
+
+
+def _check(row: InstalledPlugin, digest: Callable[[Distribution], str]) -> Verdict | None:
+    distribution = row.entry and row.entry.entry_point.dist
+    if not distribution:
+        return None
+    return Verdicts(cache_folder()).read(Finder.CHECK, row.name, digest(distribution))
 
 
 def print_plugins(*, as_json: bool) -> int:
-    """Print one row for each task type and extension; imports no plugin."""
-    found = the_registry().installed()
+    """Print one row for each task type and entry point; imports no plugin."""
+    registry = the_registry()
+    found = [(each, _shape(registry, each)) for each in listed(registry.installed())]
     if as_json:
-        say_json([_row_json(each) for each in found])
+        say_json([{**listed_json(each), "shape": shape or None} for each, shape in found])
         return DONE
     table(
-        ["NAME", "KIND", "DISTRIBUTION", "API", "STATE"],
-        [[each.name, each.kind, _distribution(each), each.api, each.state.value] for each in found],
+        ["NAME", "KIND", "SHAPE", "DISTRIBUTION", "API", "STATE", "VERDICT"],
+        [_cells(each, shape) for each, shape in found],
     )
-    for each in found:
-        if each.problem:
-            say("", f"{each.name}: {each.problem}", *([each.traceback.rstrip()] if each.traceback else []))
+    for row in (each.row for each, _ in found):
+        if row.problem:
+            say("", f"{row.name}: {row.problem}", *([row.traceback.rstrip()] if row.traceback else []))
     return DONE
 
 
-def _row_json(each: InstalledPlugin) -> dict[str, Any]:
-    return {name: msgspec.to_builtins(getattr(each, name)) for name in each.__struct_fields__}
-
-
-def _distribution(each: InstalledPlugin) -> str:
-    return f"{each.distribution} {each.version}" if each.distribution else BUILT_IN
-
-
-def print_plugin(name: str, *, as_json: bool) -> int:
-    """Load one task type and print what it declares.
-
-    Raises:
-        HardpointError: It is not there, or its plugin cannot be used.
-    """
-    registry = the_registry()
-    declared = _task_type(registry, name, as_json=as_json)
-    installed = next(each for each in registry.installed() if each.name == name and not each.problem)
-    schema = msgspec.json.schema(declared.config)
-    pools = [each for each in registry.pools() if each.name.partition(":")[0] == name]
-    rates = [each for each in registry.rates() if each.name.partition(":")[0] == name]
-    if as_json:
-        say_json(
-            {
-                **_row_json(installed),
-                **_declared_json(declared),
-                "config": schema,
-                "pools": pools,
-                "rates": rates,
-            }
-        )
-        return DONE
-    say(f"{name}: {declared.doc}" if declared.doc else name, "")
-    rows = [
-        ("Distribution", _distribution(installed)),
-        ("Plugin API", installed.api),
-        ("Shape", declared.shape.value),
+def _cells(each: Listed, shape: str) -> list[str]:
+    row = each.row
+    lacks = each.file is not None and each.file.manifest is None
+    return [
+        row.name,
+        row.kind,
+        NO_MANIFEST if lacks else shape,
+        distribution_of(row),
+        row.api,
+        row.state.value,
+        verdict_word(each.check),
     ]
-    rows += _promises(declared)
-    rows += [("Pool", f"{each.name}, {each.capacity} {each.unit}") for each in pools]
-    rows += [
-        ("Rate limit", f"{each.name}, {each.reads_per_s:g} reads/s, {each.writes_per_s:g} writes/s")
-        for each in rates
-    ]
-    say(*(f"{title:<14}{text}" for title, text in rows if text))
-    say("", "Config", *(_config_lines(schema) or ["  none"]))
-    return DONE
 
 
-def _task_type(registry: Registry, name: str, *, as_json: bool) -> TaskType:
-    try:
-        return registry.task_type(name)
-    except PluginQuarantinedError as error:
-        if not as_json and error.quarantine.traceback:
-            say(error.quarantine.traceback.rstrip(), "", to=sys.stderr)
-        raise
+def _shape(registry: Registry, each: Listed) -> str:
+    if each.declared is not None:
+        return each.declared.shape.value
+    # What is built in is loaded anyway.
+    built_in = each.row.entry is None and each.row.kind == "task type"
+    return registry.task_type(each.row.name).shape.value if built_in else ""
 
 
-def _declared_json(declared: TaskType) -> dict[str, Any]:
+def listed_json(each: Listed) -> dict[str, Any]:
+    """What both `list --json` and `show --json` say."""
+    row = each.row
     return {
-        "doc": declared.doc,
-        "shape": declared.shape.value,
-        "idempotency": declared.idempotency.value,
-        "settling_delay_s": declared.settling_delay_s,
-        "secrets": list(declared.secrets),
+        "name": row.name,
+        "kind": row.kind,
+        "distribution": row.distribution,
+        "version": row.version,
+        "api": row.api,
+        "target": row.target,
+        "state": row.state.value,
+        "problem": row.problem,
+        "traceback": row.traceback,
+        "manifest": str(each.file.path) if each.file and each.file.manifest else None,
+        "verdict": each.check
+        and {"held": each.check.held, "summary": each.check.summary, "at": iso(each.check.at)},
     }
 
 
-def _promises(declared: TaskType) -> list[tuple[str, str]]:
-    secrets = ("Secrets", ", ".join(declared.secrets))
-    if declared.shape is Shape.FUNCTION:
-        return [("Promise", "each attempt runs at least once, in a worker process"), secrets]
-    settling = f", settling {duration(declared.settling_delay_s)}" if declared.settling_delay_s else ""
-    return [("Idempotency", declared.idempotency.value + settling), secrets]
+def verdict_word(check: Verdict | None) -> str:
+    """The last verdict of `hardpoint plugins check` in one word."""
+    match check:
+        case None:
+            return "-"
+        case Verdict(held=True):
+            return "passed"
+        case _:
+            return "failed"
 
 
-def _config_lines(schema: dict[str, Any]) -> list[str]:
-    definitions = schema.get("$defs", {})
-    own = definitions.get(str(schema.get("$ref", "")).rpartition("/")[2], schema)
-    required = set(own.get("required", ()))
-    return [
-        f"  {name:<16}{_kind(each):<16}{'required' if name in required else f'default {_shown(each)}'}"
-        for name, each in own.get("properties", {}).items()
-    ]
-
-
-def _kind(field: dict[str, Any]) -> str:
-    if "anyOf" in field:
-        return " | ".join(_kind(each) for each in field["anyOf"])
-    reference = str(field.get("$ref", "")).rpartition("/")[2]
-    return str(field.get("type") or reference or "any")
-
-
-def _shown(field: dict[str, Any]) -> str:
-    return msgspec.json.encode(field["default"]).decode() if "default" in field else "set by the plugin"
+def distribution_of(row: InstalledPlugin) -> str:
+    """Where a row comes from, for people."""
+    return f"{row.distribution} {row.version}" if row.distribution else BUILT_IN

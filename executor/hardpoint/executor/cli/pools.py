@@ -42,7 +42,7 @@ def list_pools(home: str, *, watch: bool, as_json: bool) -> int:
         watch: Again every second, until Ctrl-C: on a terminal in place, elsewhere one after the other.
         as_json: Print one object; with `watch`, one a line.
     """
-    registry = the_registry()
+    registry = the_registry(home)
     load_plugins(registry)
     with existing_store(home) as (folder, journal):
         settings = settings_of(folder)

@@ -52,7 +52,7 @@ def explain_pool(home: str, name: str, *, as_json: bool) -> int:
         UnknownPoolError: There is none.
     """
     with existing_store(home) as (folder, journal), patience("looking"):
-        registry = the_registry()
+        registry = the_registry(folder)
         load_plugins(registry)
         reading = PoolReading(journal, registry, settings_of(folder))
         found = _explained(journal, registry, reading, name)

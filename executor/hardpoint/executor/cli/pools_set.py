@@ -45,7 +45,7 @@ def set_pool(home: str, wish: Wish, *, as_json: bool) -> int:
     folder = home_path(home, os.environ)
     if journal_url("", os.environ) == "sqlite":
         make_home(folder)
-    registry = the_registry()
+    registry = the_registry(folder)
     load_plugins(registry, [wish.pool.partition(":")[0]])
     journal = open_journal(folder)
     try:

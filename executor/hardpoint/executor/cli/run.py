@@ -15,7 +15,7 @@ from hardpoint.core.store import BlobStore
 from hardpoint.executor.api import DEFAULT_DOMAIN, DEFAULT_PROJECT, Executor
 from hardpoint.executor.cli.answer import print_answer, print_lost
 from hardpoint.executor.cli.exit_codes import DONE
-from hardpoint.executor.cli.flows import open_workflow, quiet_logs, workflows_in
+from hardpoint.executor.cli.flows import file_and_name, open_workflow, quiet_logs, workflows_in
 from hardpoint.executor.cli.inputs import help_lines, read_inputs
 from hardpoint.executor.cli.interrupts import ctrl_c
 from hardpoint.executor.cli.options import RunOptions
@@ -42,8 +42,8 @@ def run_workflow(words: Sequence[str], options: RunOptions) -> int:
         words: FILE, WORKFLOW, and what follows them.
         options: Those before FILE.
     """
-    file, name, rest = _file_and_name(words)
-    if not name and "--help" in rest:
+    file, name, rest = file_and_name(words)
+    if not name and "--help" in rest and file.endswith(".py"):
         return _list_workflows(file)
     workflow = open_workflow(file, name, "run")
     parsed = parse_words(rest, workflow.interface)
@@ -86,11 +86,6 @@ def resume_execution(text: str, options: RunOptions, *, drop_damaged: bool) -> i
         execution = executor.resume(row.execution)
         graph = flatten(from_json(executor.journal.workflow(row.digest)))
         return _drive(executor, execution, Watched(row.execution, graph, since=now), options)
-
-
-def _file_and_name(words: Sequence[str]) -> tuple[str, str, list[str]]:
-    file, name, *rest = words
-    return (file, "", [name, *rest]) if name.startswith("-") else (file, name, list(rest))
 
 
 def _list_workflows(file: str) -> int:

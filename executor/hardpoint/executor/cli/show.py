@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from hardpoint.executor.attempt_links import Templates
 from hardpoint.executor.cli.arrays import array_words
 from hardpoint.executor.cli.executions import summary_of, took_s
 from hardpoint.executor.cli.exit_codes import DONE
+from hardpoint.executor.cli.installed_groups import may_have
 from hardpoint.executor.cli.nodes import Named, named_by
 from hardpoint.executor.cli.options import RunOptions
 from hardpoint.executor.cli.output import say, say_json, table
 from hardpoint.executor.cli.plugins import the_registry
 from hardpoint.executor.cli.show_node import (
+    links_of,
     node_json,
     print_error,
     print_item,
@@ -26,9 +31,10 @@ from hardpoint.executor.cli.show_node import (
 from hardpoint.executor.cli.watching import ran_s, word_for
 from hardpoint.executor.cli.wording import day_and_time, duration, place, plural
 from hardpoint.executor.engine.node_run import NodeRun
-from hardpoint.executor.explaining_run import Store, reasons
+from hardpoint.executor.explaining_run import Store, missing_for, reasons
 from hardpoint.executor.journal.events import RunPhase
 from hardpoint.executor.journal.protocol import Journal
+from hardpoint.executor.log_links import link_templates
 from hardpoint.executor.owner import is_driven
 from hardpoint.executor.pool_reading import settings_of
 from hardpoint.executor.view import RunView, Try, existing_store, find_row, load_view
@@ -49,15 +55,19 @@ def show_execution(home: str, text: str, node: str, *, items: bool, as_json: boo
     """
     now, options = time.time(), RunOptions(home=home)
     why: Mapping[str, str] = {}
+    waits = ""
     with existing_store(home) as (folder, journal):
-        view = load_view(journal, find_row(journal, text))
+        view = load_view(journal, find_row(journal, text), partial(_declared_links, folder))
         if not as_json and view.row.phase is RunPhase.RUNNING:
             why = _reasons(journal, folder, view, now)
+        if not as_json and not view.row.phase.terminal and not is_driven(view.row, now):
+            missing = missing_for(the_registry(folder), view)
+            waits = missing.message if missing is not None else ""
     if not node:
         if as_json:
             say_json(run_json(view, now, items=items))
         else:
-            print_run(view, now, why)
+            print_run(view, now, why, waits)
         return DONE
     named = named_by(view, node)
     if as_json:
@@ -78,23 +88,31 @@ def _named_json(view: RunView, named: Named, text: str, now: float, *, items: bo
     return [unit_json(view, Named([id]), now, items=items) for id in named.nodes]
 
 
+def _declared_links(folder: Path, task_types: frozenset[str]) -> Templates:
+    groups = ["hardpoint.extensions", *(["hardpoint.plugins"] if task_types - {"python"} else [])]
+    if not any(may_have(group, sys.path) for group in groups):
+        return {}
+    return link_templates(the_registry(folder), task_types)
+
+
 def _reasons(journal: Journal, folder: Path, view: RunView, now: float) -> Mapping[str, str]:
     """Why nodes wait; where a plugin is missing that would know, that is not told."""
     try:
-        return reasons(Store(journal, the_registry(), settings_of(folder)), view, now)
+        return reasons(Store(journal, the_registry(folder), settings_of(folder)), view, now)
     except HardpointError:
         return {}
 
 
-def print_run(view: RunView, now: float, why: Mapping[str, str] = _NOTHING) -> None:
+def print_run(view: RunView, now: float, why: Mapping[str, str] = _NOTHING, waits: str = "") -> None:
     """Print a run as it stands in its view.
 
     Args:
         view: The run, now or at an earlier time.
         now: The time to tell durations by; seconds since the epoch.
         why: Why nodes wait, by node.
+        waits: What keeps the whole run from going on here.
     """
-    say(*_heading(view, now))
+    say(*_heading(view, now), *([f"Waits     {waits}"] if waits else []))
     if view.state.nodes:
         say("")
         _print_nodes(view, list(view.state.nodes), now, why)
@@ -141,10 +159,10 @@ def _terms(view: RunView) -> Iterator[str]:
 def _cells(view: RunView, node: NodeRun, now: float, why: str) -> list[str]:
     task = view.state.graph.nodes[node.id].spec_key
     took = duration(ran_s(node, now))
-    return [node.id, task, word_for(node), str(node.attempt or ""), took, _remark(node) or why]
+    return [node.id, task, word_for(node), str(node.attempt or ""), took, _remark(view, node) or why]
 
 
-def _remark(node: NodeRun) -> str:
+def _remark(view: RunView, node: NodeRun) -> str:
     if node.cached_from:
         return f"from run {node.cached_from}"
     error = f"{node.error.code}: {node.error.message}".partition("\n")[0] if node.error else ""
@@ -153,7 +171,7 @@ def _remark(node: NodeRun) -> str:
     if error:
         return error
     job = f"job {node.job.id}" if node.job else ""
-    links = " ".join(node.links.values())
+    links = " ".join(links_of(view, node).values())
     return "  ".join(part for part in (job, node.reason, links) if part)
 
 

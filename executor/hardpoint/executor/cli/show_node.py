@@ -77,7 +77,7 @@ def print_item(view: RunView, id: str, index: int, folder: Path, options: RunOpt
     say(f"State     {state_of(array, index).value}")
     unit = array.live.get(index)
     if unit is not None:
-        say(*_job_lines(unit))
+        say(*_job_lines(view, unit))
     _print_tries(tries)
     say_values("Inputs", inputs_of(view, item))
     say_values("Outputs", outputs_of(array, index))
@@ -103,16 +103,21 @@ def _node_heading(view: RunView, node: NodeRun, now: float) -> Iterator[str]:
     if node.pending and not node.state.terminal:
         waits = [up for up in flat.upstream if view.state.nodes[up].outputs is None]
         yield f"Waits for {', '.join(waits)}"
-    yield from _job_lines(node)
+    yield from _job_lines(view, node)
 
 
-def _job_lines(node: NodeRun) -> Iterator[str]:
+def _job_lines(view: RunView, node: NodeRun) -> Iterator[str]:
     if node.job is not None:
         phase = f", {node.phase.value}" if node.phase is not None else ""
         yield f"Job       {node.job.id}{phase}"
     if node.reason and not node.state.terminal:
         yield f"Reason    {node.reason}"
-    yield from (f"Link      {title}: {url}" for title, url in node.links.items())
+    yield from (f"Link      {title}: {url}" for title, url in links_of(view, node).items())
+
+
+def links_of(view: RunView, node: NodeRun) -> dict[str, str]:
+    """Links of the latest attempt of a node or item: what its service told, and what is declared."""
+    return {**view.latest_links(node.id), **node.links}
 
 
 def _print_items(view: RunView, array: ArrayRun, options: RunOptions, *, everything: bool) -> None:
@@ -209,9 +214,9 @@ def node_json(view: RunView, id: str, now: float, *, items: bool, tries: Sequenc
         "duration_s": ran_s(node, now),
         "error": of_info(node.error) if node.error else None,
         "job": node.job.id if node.job else None,
-        "links": dict(node.links),
+        "links": links_of(view, node),
         "outputs": node.outputs if array is None or items else None,
-        "attempts": [_try_json(each) for each in tries if each.attempt],
+        "attempts": [_try_json(view, each) for each in tries if each.attempt],
     }
     return told if array is None else {**told, "array": array_json(array, items=items)}
 
@@ -233,11 +238,11 @@ def unit_json(view: RunView, named: Named, now: float, *, items: bool) -> dict[s
         **item_json(array, named.item),
         "inputs": inputs,
         "outputs": outputs_of(array, named.item),
-        "attempts": [_try_json(each) for each in tries if each.attempt],
+        "attempts": [_try_json(view, each) for each in tries if each.attempt],
     }
 
 
-def _try_json(each: Try) -> dict[str, Any]:
+def _try_json(view: RunView, each: Try) -> dict[str, Any]:
     return {
         "attempt": each.attempt,
         "state": each.state.value,
@@ -246,4 +251,5 @@ def _try_json(each: Try) -> dict[str, Any]:
         "duration_s": None if each.ended_at is None else each.ended_at - each.started_at,
         "error": of_info(each.error) if each.error else None,
         "artifacts": [{"title": one.title, "path": one.reference.uri} for one in each.artifacts],
+        "links": view.links_of(each),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 CODES = (
     "Exit codes: 0 done; 1 the run failed or was aborted; 2 bad usage, a workflow that does not compile, "
@@ -12,11 +13,14 @@ CODES = (
 )
 
 
-def group(help: str = "", *, name: str | None = None, alone: bool = False) -> typer.Typer:
+def group(
+    help: str = "", *, name: str | None = None, alone: bool = False, cls: type[TyperGroup] = TyperGroup
+) -> typer.Typer:
     """A group of commands; without a command it shows its help, unless it does something `alone`."""
     # Help through rich would cost 60 ms of every `--help`.
     return typer.Typer(
         name=name,
+        cls=cls,
         help=help or None,
         epilog=CODES,
         add_completion=False,

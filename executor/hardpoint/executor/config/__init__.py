@@ -1,4 +1,4 @@
-"""What an operator sets in `hardpoint.toml`: pools, call rates, limits of tenants, local work.
+"""What an operator sets in `hardpoint.toml`: pools, call rates, limits of tenants, local work, plugins.
 
 Read `settings.py` for what there is, `finding.py` for where the file lies, `pool_policy.py` for what holds
 for one pool in the end.
@@ -9,6 +9,7 @@ from hardpoint.executor.config.finding import CONFIG_FILE, find_settings
 from hardpoint.executor.config.settings import (
     NO_SETTINGS,
     LocalSettings,
+    PluginSettings,
     PoolSettings,
     Settings,
     TenantSettings,
@@ -20,6 +21,7 @@ __all__ = [
     "NO_LIMITS",
     "NO_SETTINGS",
     "LocalSettings",
+    "PluginSettings",
     "PoolSettings",
     "Settings",
     "SettingsError",

@@ -13,7 +13,6 @@ from typing import Any, TypeVar, get_args, get_origin
 
 import msgspec
 
-from hardpoint.core.compile_errors import did_you_mean, listed
 from hardpoint.plugin_api import UsageError
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -68,11 +67,7 @@ def checked(raw: object, kind: type[T], place: Place) -> T:
     for key, value in _table(raw, place).items():
         field = fields.get(key)
         if field is None:
-            raise SettingsError(
-                f"{place}: there is no key `{key}`"
-                + ("" if isinstance(value, Mapping) else f", set to `{shown(value)}`"),
-                hint=did_you_mean(key, fields, f"The keys of this table: {listed(fields)}"),
-            )
+            raise _unknown(key, value, fields, place)
         values[field.name] = _value(value, field.type, key, place)
     missing = [name for name, field in fields.items() if field.required and field.name not in values]
     if missing:
@@ -81,6 +76,17 @@ def checked(raw: object, kind: type[T], place: Place) -> T:
         return kind(**values)
     except UsageError as error:
         raise SettingsError(f"{place}: {error.message}", hint=error.hint) from error
+
+
+def _unknown(key: str, value: object, fields: Mapping[str, object], place: Place) -> SettingsError:
+    # `hardpoint plugins list` reads settings too, and needs nothing else of core.
+    from hardpoint.core.compile_errors import did_you_mean, listed
+
+    return SettingsError(
+        f"{place}: there is no key `{key}`"
+        + ("" if isinstance(value, Mapping) else f", set to `{shown(value)}`"),
+        hint=did_you_mean(key, fields, f"The keys of this table: {listed(fields)}"),
+    )
 
 
 def _table(raw: object, place: Place) -> Mapping[str, object]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from hardpoint.core.project import project_root
 from hardpoint.executor.config.settings import NO_SETTINGS, Settings
 
 CONFIG_FILE = "hardpoint.toml"
@@ -28,14 +27,20 @@ def find_settings(given: str | Path | None, home: Path, environ: Mapping[str, st
     named = given or environ.get(CONFIG_VARIABLE)
     if named:
         return _read(Path(named))
-    root = project_root(folder / CONFIG_FILE)
-    found = (place for place in (home / CONFIG_FILE, root / CONFIG_FILE) if place.is_file())
-    first = next(found, None)
-    return NO_SETTINGS if first is None else _read(first)
+    own = home / CONFIG_FILE
+    if own.is_file():
+        return _read(own)
+    above = folder.resolve()
+    if not any((each / CONFIG_FILE).is_file() for each in (above, *above.parents)):
+        return NO_SETTINGS
+    # Most stores and projects have no such file: they need not pay for what is imported here and below.
+    from hardpoint.core.project import project_root
+
+    place = project_root(folder / CONFIG_FILE) / CONFIG_FILE
+    return _read(place) if place.is_file() else NO_SETTINGS
 
 
 def _read(path: Path) -> Settings:
-    # Most stores have no such file: they need not pay for parser and checks.
     from hardpoint.executor.config.reading import read_settings
 
     return read_settings(path)

@@ -60,7 +60,7 @@ def settings_from(raw: object, source: str) -> Settings:
     local = _local(written.local, top.below("local"))
     for name, pool in written.pools.items():
         check_pool(pool, top.below("pools").below(name))
-    return Settings(source, written.pools, rates, written.tenants, local)
+    return Settings(source, written.pools, rates, written.tenants, local, written.plugins)
 
 
 def _check_name(name: str, place: Place) -> None:

@@ -78,6 +78,19 @@ class LocalSettings(Struct, frozen=True, omit_defaults=True):
     gpu: int | None = None
 
 
+Patterns = Annotated[
+    tuple[Annotated[str, Meta(min_length=1)], ...],
+    Meta(description='a list of names of distributions, such as ["hardpoint-*", "acme-spark"]'),
+]
+
+
+class PluginSettings(Struct, frozen=True, omit_defaults=True):
+    """Which installed plugins may be imported; see `Permits`."""
+
+    allow: Patterns = ("*",)
+    deny: Patterns = ()
+
+
 class WrittenLocal(Struct, frozen=True):
     """The table `[local]` as it is written."""
 
@@ -96,6 +109,7 @@ class WrittenSettings(Struct, frozen=True):
     rates: dict[str, RateSettings] = {}
     tenants: dict[str, TenantLimitSettings] = {}
     local: WrittenLocal = WrittenLocal()
+    plugins: PluginSettings = PluginSettings()
 
 
 class Settings(Struct, frozen=True):
@@ -107,6 +121,7 @@ class Settings(Struct, frozen=True):
         rates: As if plugins had declared them.
         tenants: By `PROJECT/DOMAIN`, `PROJECT` or `*`.
         local: For Python tasks.
+        plugins: What is let in of what is installed.
 
     >>> NO_SETTINGS.limits("ads", "production").max_queued
     1000
@@ -117,6 +132,7 @@ class Settings(Struct, frozen=True):
     rates: tuple[RateLimit, ...] = ()
     tenants: dict[str, TenantLimitSettings] = {}
     local: LocalSettings = LocalSettings()
+    plugins: PluginSettings = PluginSettings()
 
     def limits(self, project: str, domain: str) -> TenantLimits:
         """How many runs a tenant may have at once, and how many may wait."""

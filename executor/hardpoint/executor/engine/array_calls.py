@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hardpoint.executor.engine.job_calls import expect, mapping
-from hardpoint.executor.engine.steps import PluginOutputError, outputs_problem
+from hardpoint.executor.engine.plugin_values import PluginOutputError, own_inputs, own_request, plain
+from hardpoint.executor.engine.steps import outputs_problem
 from hardpoint.plugin_api import (
     ArrayStatus,
     Context,
@@ -36,7 +37,8 @@ class ArrayCalls:
 
     def prepare(self, request: CreateRequest) -> Prepared:
         """Ask what each item will hold."""
-        return expect(Prepared, self._handler.prepare(self._context, request), "prepare", self.task_type)
+        made = self._handler.prepare(self._context, own_request(request))
+        return expect(Prepared, made, "prepare", self.task_type)
 
     @property
     def sweeps(self) -> bool:
@@ -46,13 +48,13 @@ class ArrayCalls:
 
     def duplicates(self, request: CreateRequest, keep: JobRef) -> list[JobRef]:
         """Arrays of this token that are too many."""
-        found = self._handler.duplicates(self._context, request, keep)
+        found = self._handler.duplicates(self._context, own_request(request), keep)
         extra = [expect(JobRef, each, "duplicates", self.task_type) for each in found]
         return [each for each in extra if each.id != keep.id]
 
     def create(self, request: CreateRequest, items: Sequence[Inputs]) -> JobRef:
         """Start one job with an item for each of `items`, for the first time."""
-        made = self._handler.create_array(self._context, request, items)
+        made = self._handler.create_array(self._context, own_request(request), own_inputs(items))
         return expect(JobRef, made, "create_array", self.task_type)
 
     def settle(self, request: CreateRequest, items: Sequence[Inputs]) -> JobRef:
@@ -65,13 +67,14 @@ class ArrayCalls:
 
     def find(self, request: CreateRequest) -> JobRef | None:
         """The array of this token, if the service shows one."""
-        found = self._handler.find(self._context, request)
+        found = self._handler.find(self._context, own_request(request))
         return None if found is None else expect(JobRef, found, "find", self.task_type)
 
     def poll(self, jobs: Sequence[JobRef]) -> dict[str, ArrayStatus]:
         """States of all items by job id; jobs that the answer leaves out are asked for again."""
-        answer = mapping(self._handler.poll_arrays(self._context, jobs), "poll_arrays", self.task_type)
-        return {job: status for job, status in answer.items() if isinstance(status, ArrayStatus)}
+        answer = mapping(self._handler.poll_arrays(self._context, list(jobs)), "poll_arrays", self.task_type)
+        told = ((job, _plain_status(status)) for job, status in answer.items())
+        return {job: status for job, status in told if status is not None}
 
     def ended(self, job: JobRef) -> bool:
         """Whether the service confirms that an array runs no more."""
@@ -91,13 +94,25 @@ class ArrayCalls:
         where = f"Task type `{self.task_type.name}`, item {index} of `{request.node}`"
         if not isinstance(found, Mapping):
             return PluginOutputError(f"{where}: `item_outputs` returned nothing for it")
-        wrong = outputs_problem(request.spec.interface.outputs, found)
-        return PluginOutputError(f"{where}: {wrong}") if wrong else dict(found)
+        try:
+            sound = plain(dict(found), dict)
+            wrong = outputs_problem(request.spec.interface.outputs, sound)
+        except Exception as error:  # one item's outputs are nothing to the others
+            return PluginOutputError(f"{where}: {error}")
+        return PluginOutputError(f"{where}: {wrong}") if wrong else sound
 
     def cancel(self, job: JobRef, reason: str) -> bool:
         """Ask for the end of a whole array."""
         self._registry.cancel_job(self.task_type.name, self._context, job, reason)
         return True
+
+
+def _plain_status(status: Any) -> ArrayStatus | None:
+    try:
+        found: ArrayStatus = plain(status, ArrayStatus)
+    except PluginOutputError:
+        return None
+    return found
 
 
 class ChunkCalls:

@@ -9,8 +9,9 @@ from hardpoint.executor.engine.job_attempts import may_pass
 from hardpoint.executor.engine.job_end import JobEnd, cancelled_elsewhere
 from hardpoint.executor.engine.limits import deadline_error, timeout_error
 from hardpoint.executor.engine.node_run import NodeRun
+from hardpoint.executor.engine.plugin_values import PluginOutputError
 from hardpoint.executor.engine.run import Run
-from hardpoint.executor.engine.steps import Answer, PluginOutputError
+from hardpoint.executor.engine.steps import Answer
 from hardpoint.executor.journal.events import (
     AttemptCancelled,
     AttemptFailed,

@@ -6,7 +6,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from hardpoint.executor.engine.steps import PluginOutputError, outputs_problem
+from hardpoint.executor.engine.plugin_values import PluginOutputError, own_request, plain, plain_status
+from hardpoint.executor.engine.steps import outputs_problem
 from hardpoint.plugin_api import (
     Context,
     CreateRequest,
@@ -33,6 +34,7 @@ class JobCalls:
         self.task_type = task_type
         self._registry = registry
         self._context = context
+        self._said = False
 
     @property
     def _handler(self) -> Any:
@@ -40,11 +42,12 @@ class JobCalls:
 
     def prepare(self, request: CreateRequest) -> Prepared:
         """Ask what the attempt will hold."""
-        return expect(Prepared, self._handler.prepare(self._context, request), "prepare", self.task_type)
+        made = self._handler.prepare(self._context, own_request(request))
+        return expect(Prepared, made, "prepare", self.task_type)
 
     def create(self, request: CreateRequest) -> JobRef:
         """Start the job for the first time."""
-        made = self._registry.create_job(self.task_type.name, self._context, request)
+        made = self._registry.create_job(self.task_type.name, self._context, own_request(request))
         return expect(JobRef, made, "create", self.task_type)
 
     def settle(self, request: CreateRequest) -> JobRef:
@@ -57,7 +60,7 @@ class JobCalls:
 
     def find(self, request: CreateRequest) -> JobRef | None:
         """The job of this token, if the service shows one."""
-        found = self._handler.find(self._context, request)
+        found = self._handler.find(self._context, own_request(request))
         return None if found is None else expect(JobRef, found, "find", self.task_type)
 
     @property
@@ -68,15 +71,16 @@ class JobCalls:
 
     def duplicates(self, request: CreateRequest, keep: JobRef) -> list[JobRef]:
         """Jobs of this token that are too many."""
-        found = self._handler.duplicates(self._context, request, keep)
+        found = self._handler.duplicates(self._context, own_request(request), keep)
         extra = [expect(JobRef, each, "duplicates", self.task_type) for each in found]
         return [each for each in extra if each.id != keep.id]
 
     def poll(self, jobs: Sequence[JobRef]) -> dict[str, Status]:
         """Statuses by job id; jobs that the answer leaves out are asked for again."""
-        answer = self._registry.poll_jobs(self.task_type.name, self._context, jobs)
-        statuses = _statuses(mapping(answer, "poll_many", self.task_type))
-        if len(statuses) < len(answer):
+        answer = self._registry.poll_jobs(self.task_type.name, self._context, list(jobs))
+        statuses = _statuses(mapping(answer, "poll_many", self.task_type), self.task_type.name)
+        if len(statuses) < len(answer) and not self._said:
+            self._said = True
             # One wrong status must not freeze the other jobs of its batch.
             logger.warning("task type %s returned statuses that are none; asked again", self.task_type.name)
         return statuses
@@ -88,7 +92,8 @@ class JobCalls:
 
     def outputs(self, request: CreateRequest, job: JobRef) -> dict[str, Wire]:
         """Outputs of a job that succeeded, checked against the interface."""
-        found = dict(self._handler.outputs(self._context, request, job))
+        found = dict(self._handler.outputs(self._context, own_request(request), job))
+        found = expect(dict, found, "outputs", self.task_type)
         wrong = outputs_problem(request.spec.interface.outputs, found)
         if wrong:
             raise PluginOutputError(f"Task type `{self.task_type.name}` of node `{request.node}`: {wrong}")
@@ -106,11 +111,30 @@ class JobCalls:
 
     def watch(self, job: JobRef, sink: StatusSink) -> None:
         """Deliver statuses of the job's account until the stream ends."""
-        self._handler.watch(self._context, job, sink)
+
+        def checked(id: str, status: Status) -> None:
+            sound = plain_status(status, self.task_type.name)
+            if sound is None or not isinstance(id, str):
+                raise PluginOutputError(
+                    f"`watch` of task type `{self.task_type.name}` told `{type(status).__name__}` "
+                    f"of a `{type(id).__name__}`, not a `Status` of a job's id",
+                    hint="Report this to the plugin's author",
+                )
+            sink(id, sound)
+
+        self._handler.watch(self._context, job, checked)
 
 
-def _statuses(answer: Mapping[Any, Any]) -> dict[str, Status]:
-    return {job: status for job, status in answer.items() if isinstance(status, Status)}
+def _statuses(answer: Mapping[Any, Any], task_type: str) -> dict[str, Status]:
+    found: dict[str, Status] = {}
+    sound: object = None
+    for job, status in answer.items():
+        # Most of what a poll brings is one object of the plugin's, again and again.
+        if status is not sound or sound is None:
+            status = sound = plain_status(status, task_type)
+        if status is not None:
+            found[job] = status
+    return found
 
 
 def mapping(value: Any, verb: str, task_type: TaskType) -> Mapping[Any, Any]:
@@ -126,4 +150,10 @@ def expect(wanted: type[T], value: Any, verb: str, task_type: TaskType) -> T:
             f"not `{wanted.__name__}`",
             hint="Report this to the plugin's author",
         )
-    return value
+    try:
+        return plain(value, wanted)
+    except PluginOutputError as error:
+        raise PluginOutputError(
+            f"`{verb}` of task type `{task_type.name}` returned {error.message}",
+            hint="Report this to the plugin's author",
+        ) from None

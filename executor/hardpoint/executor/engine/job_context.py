@@ -7,15 +7,15 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
-from pathlib import Path
 
 from hardpoint.core.types.natural import LiteralValues
+from hardpoint.executor.engine.log_budget import keep_within
 from hardpoint.executor.engine.steps import is_unwanted
 from hardpoint.executor.rates.caller import Caller, current_caller, throttling_of
 from hardpoint.executor.rates.ledger import CallKind
 from hardpoint.executor.rates.rates import Rates
 from hardpoint.executor.rates.turnstile import Turnstile
-from hardpoint.executor.secrets import resolve_secret
+from hardpoint.executor.secrets import Ask, resolve_secret, secrets_dir_of
 from hardpoint.plugin_api import Clock, Store, TransientError, Values
 
 
@@ -124,18 +124,18 @@ class JobContext:
     """See `plugin_api.Context`."""
 
     def __init__(
-        self, *, task_type: str, calls: CallGate, store: Store, values: Values, clock: Clock
+        self, *, task_type: str, calls: CallGate, store: Store, values: Values, clock: Clock, ask: Ask
     ) -> None:
+        self._ask = ask
         self.calls = calls
         self.store = store
         self.values = values
         self.clock = clock
-        self.logger = logging.getLogger(f"hardpoint.plugins.{task_type}")
+        self.logger = keep_within(logging.getLogger(f"hardpoint.plugins.{task_type}"), clock)
 
     def secret(self, name: str) -> str:
         """Resolve a secret now; never kept."""
-        folder = os.environ.get("HARDPOINT_SECRETS")
-        return resolve_secret(name, os.environ, Path(folder) if folder else None)
+        return resolve_secret(name, os.environ, secrets_dir_of(os.environ), self._ask)
 
 
 class JobContexts:
@@ -146,14 +146,16 @@ class JobContexts:
         owned: Whether this engine still holds its leases, with a margin.
         store: Values that travel by reference.
         clock: What plugins take the time from.
+        ask: Asks plugins for secrets that nothing else has.
     """
 
-    def __init__(self, rates: Rates, owned: Callable[[], bool], store: Store, clock: Clock) -> None:
+    def __init__(self, rates: Rates, owned: Callable[[], bool], store: Store, clock: Clock, ask: Ask) -> None:
         self.rates = rates
         self._owned = owned
         self._store = store
         self._values = LiteralValues(store)
         self._clock = clock
+        self._ask = ask
 
     def __call__(self, task_type: str) -> JobContext:
         """The context of one task type."""
@@ -163,4 +165,5 @@ class JobContexts:
             store=self._store,
             values=self._values,
             clock=self._clock,
+            ask=self._ask,
         )

@@ -13,8 +13,9 @@ from hardpoint.executor.engine.job_attempts import JobAttempts, may_pass
 from hardpoint.executor.engine.job_watch import JobWatch
 from hardpoint.executor.engine.limits import deadline_error, preempted_error, timeout_error
 from hardpoint.executor.engine.node_run import NodeRun
+from hardpoint.executor.engine.plugin_values import PluginOutputError
 from hardpoint.executor.engine.run import Run
-from hardpoint.executor.engine.steps import Answer, PluginOutputError, outputs_problem
+from hardpoint.executor.engine.steps import Answer, outputs_problem
 from hardpoint.executor.engine.sweep import Sweep
 from hardpoint.executor.journal.events import (
     AttemptCancelled,

@@ -12,6 +12,7 @@ import logging
 import queue
 import random
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import assert_never
 
 import msgspec
@@ -52,6 +53,7 @@ from hardpoint.executor.pool.face import FunctionPool
 from hardpoint.executor.rates.memory_ledger import MemoryLedger
 from hardpoint.executor.rates.rates import Rates
 from hardpoint.executor.rates.shared_ledger import SharedLedger
+from hardpoint.executor.secret_sources import ask_sources
 from hardpoint.plugin_api import Clock, HardpointError, Store
 from hardpoint.registry import Registry
 
@@ -112,7 +114,7 @@ class Engine:
             registry,
             pool,
             steps,
-            JobContexts(self.rates, self._upkeep.owns_safely, store, clock),
+            JobContexts(self.rates, self._upkeep.owns_safely, store, clock, partial(ask_sources, registry)),
             outputs_uri,
             PoolPolicies(registry.pools, settings, desk.runs),
             self._patience,

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import queue
 import threading
-import traceback
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
 from hardpoint.executor.clock import SystemClock
-from hardpoint.plugin_api import Clock, ErrorInfo, ErrorKind, HardpointError, Wire
+from hardpoint.executor.engine.plugin_errors import classed, unclassed
+from hardpoint.plugin_api import Clock, ErrorInfo, HardpointError, Wire
 from hardpoint.plugin_api.literal_rules import problem
 
 T = TypeVar("T")
@@ -91,8 +92,8 @@ class StepRunner(Protocol):
         """Start nothing more; do not wait for steps that are stuck."""
 
 
-def guarded(step: Callable[[], T]) -> Answer[T]:
-    """Run a step; whatever it raises becomes data.
+def guarded(step: Callable[[], T], group: str = "") -> Answer[T]:
+    """Run a step; whatever it raises becomes data, in which its group is named.
 
     >>> guarded(lambda: 1 / 0).error.code
     'ZeroDivisionError'
@@ -100,18 +101,9 @@ def guarded(step: Callable[[], T]) -> Answer[T]:
     try:
         return Answer(value=step())
     except HardpointError as error:
-        return Answer(error=error.info())
+        return Answer(error=classed(error, group))
     except Exception as error:
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        return Answer(
-            error=ErrorInfo(
-                code=type(error).__name__,
-                message=f"{error} (raised at {last.name}:{last.lineno})",
-                kind=ErrorKind.SYSTEM,
-                hint="A plugin classes its service's errors itself; report this to the plugin's author",
-                traceback="".join(traceback.format_exception(error)),
-            )
-        )
+        return Answer(error=unclassed(error, group))
 
 
 _running = threading.local()
@@ -128,7 +120,7 @@ def run_step(step: Step, clock: Clock) -> Answer[Any]:
     step.began = clock.monotonic()
     _running.step = step
     try:
-        return guarded(step.call)
+        return guarded(step.call, step.group)
     finally:
         step.done = True
         _running.step = None
@@ -206,7 +198,7 @@ class StepThreads:
         inbox = self._inbox
 
         def last() -> None:
-            answer = guarded(call)
+            answer = _survived(partial(guarded, call, name), name)
             inbox.put(lambda: then(answer))
 
         threading.Thread(target=last, name=f"hardpoint-{name}-stream", daemon=True).start()
@@ -258,10 +250,18 @@ def _work(steps: queue.SimpleQueue[Step | None], inbox: _Inbox, clock: Clock) ->
         step = steps.get()
         if step is None:
             return
-        inbox.put((step, run_step(step, clock)))
+        inbox.put((step, _survived(partial(run_step, step, clock), step.group)))
         if step.given_up:
             return
         del step
+
+
+def _survived(run: Callable[[], Answer[Any]], group: str) -> Answer[Any]:
+    """What a step brought back, also if it raised what would end its thread without an answer."""
+    try:
+        return run()
+    except BaseException as error:
+        return Answer(error=unclassed(error, group))
 
 
 def _dismiss(groups: dict[str, _Group]) -> None:
@@ -272,12 +272,6 @@ def _dismiss(groups: dict[str, _Group]) -> None:
                 group.steps.get_nowait()
         for _ in range(group.threads):
             group.steps.put(None)
-
-
-class PluginOutputError(HardpointError):
-    """A plugin returned outputs that its task's interface does not have."""
-
-    kind = ErrorKind.CONTRACT
 
 
 def outputs_problem(expected: Sequence[Any], found: Mapping[str, Wire]) -> str:

@@ -51,6 +51,7 @@ class Hello(Message, frozen=True, tag="hello"):
         store_url: Where values that travel by reference lie.
         code: Digest of the archive it serves; empty: none.
         engine_pid: When this is no longer its parent, nobody is left to work for.
+        allow, deny: Patterns of distributions whose plugins it may, or may not, import.
     """
 
     worker: str
@@ -58,6 +59,8 @@ class Hello(Message, frozen=True, tag="hello"):
     store_url: str
     code: str
     engine_pid: int
+    allow: tuple[str, ...] = ("*",)
+    deny: tuple[str, ...] = ()
 
 
 class RegisterSpec(Message, frozen=True, tag="spec"):

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import assert_never
 
+from hardpoint.executor.config.settings import NO_SETTINGS, PluginSettings
 from hardpoint.executor.pool.dealing import Dealer, Registered
 from hardpoint.executor.pool.errors import cancelled, timed_out, verdict
 from hardpoint.executor.pool.folders import FolderCleaner
@@ -53,10 +54,18 @@ class WorkerPool:
         size: Most worker processes at a time, at least 1.
         clock: For timeouts.
         python: The interpreter of the workers.
+        plugins: What they may import of what is installed.
     """
 
     def __init__(
-        self, *, home: Path, store_url: str, size: int, clock: Clock, python: str = sys.executable
+        self,
+        *,
+        home: Path,
+        store_url: str,
+        size: int,
+        clock: Clock,
+        python: str = sys.executable,
+        plugins: PluginSettings = NO_SETTINGS.plugins,
     ) -> None:
         if size < 1:
             raise UsageError(f"A pool of {size} workers runs nothing", hint="Give it at least 1 worker")
@@ -64,7 +73,7 @@ class WorkerPool:
         self._clock = clock
         self._durations = Durations()
         self._watch = Watch()
-        self._staff = Staff(self._home, store_url, size, python, self._durations, self._watch)
+        self._staff = Staff(self._home, store_url, size, python, plugins, self._durations, self._watch)
         self._specs: dict[str, Registered] = {}
         self._dealer = Dealer(self._specs, self._staff, self._durations, self._watch)
         self._backlog = self._dealer.backlog

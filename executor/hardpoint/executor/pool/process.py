@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from hardpoint.executor.pool.load import TARGET_S, WINDOW_MAX
+from hardpoint.executor.pool.log_cut import cut
 from hardpoint.executor.pool.messages import (
     FrameBuffer,
     FromWorker,
@@ -244,10 +245,11 @@ class WorkerProcess:
 
     def log_since_last_reply(self) -> LogSpan | None:
         """What a call that never answered wrote."""
-        sizes = [_size(self.home / "logs" / f"{self.name}.{end}") for end in ("out", "err")]
-        if tuple(sizes) == self.log_ends:
+        paths = [self.home / "logs" / f"{self.name}.{end}" for end in ("out", "err")]
+        out, err = (cut(path, begin, _size(path)) for path, begin in zip(paths, self.log_ends, strict=True))
+        if (out, err) == self.log_ends:
             return None
-        return LogSpan(self.name, (self.log_ends[0], sizes[0]), (self.log_ends[1], sizes[1]))
+        return LogSpan(self.name, (self.log_ends[0], out), (self.log_ends[1], err))
 
 
 def _size(path: Path) -> int:

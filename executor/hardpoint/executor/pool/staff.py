@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from hardpoint.executor.config.settings import PluginSettings
 from hardpoint.executor.pool.load import Durations
 from hardpoint.executor.pool.messages import FunctionCall, Hello
 from hardpoint.executor.pool.process import WorkerProcess
@@ -31,18 +32,27 @@ class Staff:
         store_url: Where values that travel by reference lie.
         size: Most processes at a time.
         python: The interpreter to run.
+        plugins: What they may import of what is installed.
         durations: What calls took lately.
         watch: Told of each worker that is started.
     """
 
     def __init__(
-        self, home: Path, store_url: str, size: int, python: str, durations: Durations, watch: Watch
+        self,
+        home: Path,
+        store_url: str,
+        size: int,
+        python: str,
+        plugins: PluginSettings,
+        durations: Durations,
+        watch: Watch,
     ) -> None:
         self.size = size
         self.workers: list[WorkerProcess] = []
         self._home = home
         self._store_url = store_url
         self._python = python
+        self._plugins = plugins
         self._durations = durations
         self._watch = watch
         # Names never repeat in one home, or two workers' output would be in one file.
@@ -117,6 +127,8 @@ class Staff:
             store_url=self._store_url,
             code=code,
             engine_pid=os.getpid(),
+            allow=self._plugins.allow,
+            deny=self._plugins.deny,
         )
         worker = WorkerProcess(hello, self._python, now_s)
         self.workers.append(worker)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from hardpoint.executor.pool.messages import CallProgress, FunctionCall
-from hardpoint.executor.secrets import SecretValues
+from hardpoint.executor.secrets import Ask, SecretValues
 from hardpoint.plugin_api import Reference, Store, TaskSpec, Values
 
 PROGRESS_INTERVAL_S = 0.1
@@ -28,6 +28,7 @@ class WorkerContext:
         code_dir: The unpacked archive.
         folder: The worker's own; scratch folders are made in it.
         report: Sends progress to the engine.
+        ask: Asks plugins for secrets that nothing else has.
     """
 
     __slots__ = (
@@ -51,11 +52,12 @@ class WorkerContext:
         code_dir: Path,
         folder: Path,
         report: Callable[[CallProgress], None],
+        ask: Ask,
     ) -> None:
         self.spec = spec
         self.store = store
         self.code_dir = code_dir
-        self.secrets = SecretValues()
+        self.secrets = SecretValues(ask=ask)
         self.artifacts: list[tuple[str, Reference]] = []
         self._call = call
         self._folder = folder

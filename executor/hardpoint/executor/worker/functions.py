@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import FunctionType
@@ -38,7 +39,28 @@ class LoadedTask(Protocol):
         """One attempt."""
 
 
-def load_task(spec: TaskSpec, code: CodeSpace) -> LoadedTask:
+class Installed:
+    """The plugins that are installed, found when the first task needs one.
+
+    Args:
+        allow, deny: See `Permits`.
+    """
+
+    def __init__(self, allow: tuple[str, ...], deny: tuple[str, ...]) -> None:
+        self._allow, self._deny = allow, deny
+
+    @functools.cached_property
+    def registry(self) -> Registry:
+        """Where their handlers are found."""
+        # Imported here: workers that run Python functions only, which is most of them, do without plugins.
+        from hardpoint.registry import Permits, Remembering, is_safe_mode, load_registry
+        from hardpoint.registry.verdicts import Verdicts, cache_folder
+
+        permits = Permits(self._allow, self._deny, is_safe_mode(os.environ))
+        return load_registry(permits=permits, examiner=Remembering(Verdicts(cache_folder())))
+
+
+def load_task(spec: TaskSpec, code: CodeSpace, installed: Installed) -> LoadedTask:
     """Import what a spec names.
 
     Raises:
@@ -47,7 +69,7 @@ def load_task(spec: TaskSpec, code: CodeSpace) -> LoadedTask:
     """
     if spec.type == PYTHON:
         return PythonTask(spec, code.find(spec.config))
-    return HandlerTask(spec.type, _registry())
+    return HandlerTask(spec.type, installed.registry)
 
 
 class PythonTask:
@@ -145,14 +167,6 @@ class HandlerTask:
     def run(self, context: FunctionContext, inputs: Inputs) -> Outputs:
         """See `LoadedTask`."""
         return self._registry.run_function(self._type, context, inputs)
-
-
-@functools.cache
-def _registry() -> Registry:
-    # Imported here: workers that run Python functions only, which is most of them, do without plugins.
-    from hardpoint.registry import load_registry
-
-    return load_registry()
 
 
 def _plain(spec: TaskSpec, found: Any) -> tuple[Callable[..., Any], dict[str, Any], dict[str, Any]]:

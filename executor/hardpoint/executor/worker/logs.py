@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
+from hardpoint.executor.pool.log_cut import cut
 from hardpoint.executor.pool.messages import LogSpan
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT
@@ -25,8 +26,9 @@ class WorkerLogs:
     def __init__(self, folder: Path, worker: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._worker = worker
+        self._paths = tuple(folder / f"{worker}.{end}" for end in ("out", "err"))
         # Append mode: a child process writes at the end too, not over what came after its start.
-        self._files = tuple(os.open(folder / f"{worker}.{end}", _FLAGS, 0o600) for end in ("out", "err"))
+        self._files = tuple(os.open(path, _FLAGS, 0o600) for path in self._paths)
         self._inodes = tuple(os.fstat(file).st_ino for file in self._files)
         # C code has a buffer of its own, which would reach the file in the middle of a later attempt.
         self._flush_libc = ctypes.CDLL(None).fflush
@@ -36,9 +38,11 @@ class WorkerLogs:
     def span(self) -> LogSpan | None:
         """What was written since the last call; None if nothing was."""
         self._flush()
-        begins, self._ends = self._ends, self._sizes()
-        if begins == self._ends:
+        begins, ends = self._ends, self._sizes()
+        if begins == ends:
             return None
+        out, err = (cut(path, begins[i], ends[i]) for i, path in enumerate(self._paths))
+        self._ends = (out, err)
         return LogSpan(self._worker, (begins[0], self._ends[0]), (begins[1], self._ends[1]))
 
     def _sizes(self) -> tuple[int, int]:

@@ -17,11 +17,13 @@ from hardpoint.executor.archive.unpack import read_manifest, unpack
 from hardpoint.executor.pool.kept import FOLDER as KEPT_FOLDER
 from hardpoint.executor.pool.kept import ResultKeeper
 from hardpoint.executor.pool.messages import CallDone, CallFailed, FunctionCall, Hello, Loaded, Ready, frame
+from hardpoint.executor.secret_sources import ask_sources
+from hardpoint.executor.secrets import Asked
 from hardpoint.executor.worker.code import CodeSpace
 from hardpoint.executor.worker.connection import EngineConnection
 from hardpoint.executor.worker.context import WorkerContext
 from hardpoint.executor.worker.errors import error_info, memory_exceeded
-from hardpoint.executor.worker.functions import LoadedTask, load_task
+from hardpoint.executor.worker.functions import Installed, LoadedTask, load_task
 from hardpoint.executor.worker.limits import Surroundings, environment, mark_in_use, memory_limit
 from hardpoint.executor.worker.logs import WorkerLogs
 from hardpoint.plugin_api import ContractViolation, ErrorInfo, Outputs, TaskSpec
@@ -50,6 +52,7 @@ class Worker:
         self._code: CodeSpace | None = None
         self._tasks: dict[str, LoadedTask] = {}
         self._surroundings = Surroundings(self._folder)
+        self._installed = Installed(hello.allow, hello.deny)
 
     def run(self) -> None:
         """Run calls until the engine says stop."""
@@ -68,7 +71,9 @@ class Worker:
         try:
             task = self._tasks.get(call.spec) or self._load(call.spec)
             spec = self._engine.spec(call.spec)
-            context = WorkerContext(spec, call, self._store, self._code_dir, self._folder, self._engine.send)
+            context = WorkerContext(
+                spec, call, self._store, self._code_dir, self._folder, self._engine.send, self._ask
+            )
             began_s = time.monotonic()
             outputs = self._run(task, context, call)
             done = CallDone(
@@ -89,6 +94,9 @@ class Worker:
                 context.close()
             self._surroundings.restore()
 
+    def _ask(self, secret: str) -> Asked:
+        return ask_sources(self._installed.registry, secret)
+
     def _run(self, task: LoadedTask, context: WorkerContext, call: FunctionCall) -> Outputs:
         spec = context.spec
         if not spec.secrets and spec.resources.memory_bytes is None:
@@ -103,7 +111,7 @@ class Worker:
                 manifest = read_manifest(unpack(self._digest, self._home))
             self._code = CodeSpace(self._code_dir, manifest)
             self._surroundings.keep()
-        task = load_task(self._engine.spec(key), self._code)
+        task = load_task(self._engine.spec(key), self._code, self._installed)
         self._tasks[key] = task
         # What a module sets when it is imported holds for every attempt, not only for the first.
         self._surroundings.keep()
