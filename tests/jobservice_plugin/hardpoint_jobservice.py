@@ -11,10 +11,12 @@ A job returns its inputs, in order, as its outputs, unless the config says what 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import hardpoint_jobservice_diagnosis as diagnosis
 import msgspec
 from hardpoint_jobservice_arrays import ArrayHandler
 from hardpoint_jobservice_handlers import (
@@ -29,6 +31,8 @@ from hardpoint_jobservice_handlers import (
 
 from hardpoint.plugin_api import (
     SINGLE_OUTPUT,
+    Context,
+    Finding,
     Idempotency,
     Options,
     Parameter,
@@ -128,6 +132,10 @@ class JobServicePlugin:
     def rate_limits(self) -> Iterable[RateLimit]:
         rate = self._calls_per_s
         return [RateLimit(f"{name}:*", rate, rate, burst=max(1, int(rate))) for name in _NAMES]
+
+    @hookimpl
+    def diagnose(self, context: Context) -> Iterable[Finding]:
+        return diagnosis.findings(context, os.environ)
 
 
 _HANDLERS: tuple[tuple[Any, Idempotency], ...] = (

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from hardpoint_jobservice_client import ServiceClient
+from hardpoint_jobservice_client import Refusal, ServiceClient
 from hardpoint_jobservice_handlers import (
     BATCH_MAX,
     PHASES,
@@ -32,6 +32,7 @@ from hardpoint.plugin_api import (
     Phase,
     Prepared,
     ResourceClaim,
+    TransientError,
 )
 
 
@@ -79,9 +80,21 @@ class ArrayHandler:
         body = msgspec.json.encode({"items": work, "label": request.token, "tags": tags})
         with context.calls.write():
             answer = self.client.call(
-                address, "POST", "/v1/arrays", body, key=request.token, token_secret=config.token_secret
+                *(address, "POST", "/v1/arrays", body),
+                key=request.token,
+                accept=(409,),
+                token_secret=config.token_secret,
             )
-        return _adopt(request, config, answer.read(ArrayView))
+        if answer.status != 409:
+            return _adopt(request, config, answer.read(ArrayView))
+        array_id = answer.read(Refusal).id
+        if not array_id:
+            raise TransientError(f"{answer.call} was answered with 409, and not with what is in the way")
+        with context.calls.read():
+            taken = self.client.call(
+                address, "GET", f"/v1/arrays/{array_id}", token_secret=config.token_secret
+            )
+        return _adopt(request, config, taken.read(ArrayView))
 
     def find(self, context: Context, request: CreateRequest) -> JobRef | None:
         config = config_of(request)
@@ -103,7 +116,7 @@ class ArrayHandler:
                 answer = self.client.call(address, "POST", "/v1/arrays:batchGet", body, token_secret=secret)
             known = {view.id: view for view in answer.read(ArrayPage).arrays}
             for job in some:
-                statuses[job.id] = _status(known.get(job.id))
+                statuses[job.id] = array_status(known.get(job.id))
         return statuses
 
     def item_outputs(self, context: Context, job: JobRef, indices: Iterable[int]) -> Mapping[int, Outputs]:
@@ -128,14 +141,15 @@ def _work(request: CreateRequest, config: JobConfig, inputs: Inputs) -> dict[str
     return {"duration_s": config.duration_s, "fail": fail, "output": output}
 
 
-def _status(view: ArrayView | None) -> ArrayStatus:
+def array_status(view: ArrayView | None) -> ArrayStatus:
     if view is None:
         return ArrayStatus(Phase.ABSENT, ItemStates(""))
     errors = {
         index: ErrorInfo("JobFailed", f"Item {index} of array `{view.id}` failed: {why}")
         for index, why in view.errors.items()
     }
-    return ArrayStatus(PHASES.get(view.state, Phase.RUNNING), ItemStates(view.items), errors=errors)
+    reason = "" if view.state in PHASES else f"{view.state}, a state this plugin does not know"
+    return ArrayStatus(PHASES.get(view.state, Phase.RUNNING), ItemStates(view.items), reason, errors)
 
 
 def _adopt(request: CreateRequest, config: JobConfig, found: ArrayView) -> JobRef:

@@ -46,6 +46,15 @@ class Changes(msgspec.Struct, frozen=True):
     next: int
 
 
+class Quota(msgspec.Struct, frozen=True):
+    """What a tenant uses, and what it may."""
+
+    running: int
+    slots: int
+    queued: int
+    max_queued: int
+
+
 class Refusal(msgspec.Struct, frozen=True):
     """The body of an answer that refuses; `id` names the job that is in the way."""
 
@@ -66,11 +75,12 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A status and the bytes that came with it."""
+    """A status and the bytes that came with it; `date` is the header."""
 
     call: str
     status: int
     body: bytes
+    date: str = ""
 
     def read(self, type: type[T]) -> T:
         """The body; raises `TransientError` when it is not what the service documents."""
@@ -167,7 +177,7 @@ class ServiceClient:
         try:
             connection.request(verb, path, body, headers)
             response = connection.getresponse()
-            answer = Answer(call, response.status, response.read())
+            answer = Answer(call, response.status, response.read(), response.headers.get("Date", ""))
         except (OSError, http.client.HTTPException) as failure:
             connection.close()
             raise TransientError(f"{call} got no answer: {type(failure).__name__}") from None

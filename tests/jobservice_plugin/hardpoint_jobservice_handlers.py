@@ -23,6 +23,7 @@ from hardpoint.plugin_api import (
     ResourceClaim,
     Status,
     StatusSink,
+    TransientError,
 )
 
 BATCH_MAX = 500
@@ -169,6 +170,10 @@ class _JobServiceHandler:
         if answer.status != 409:
             return adopt(request, answer.read(JobView))
         job_id = answer.read(Refusal).id
+        if not job_id:
+            raise TransientError(
+                f"{answer.call} was answered with 409, and not with the job that is in the way"
+            )
         with context.calls.read():
             taken = self.client.call(address, "GET", f"/v1/jobs/{job_id}", token_secret=config.token_secret)
         return adopt(request, taken.read(JobView))

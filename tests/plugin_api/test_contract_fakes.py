@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from hardpoint.plugin_api import (
     Context,
     DirectoryType,
     FileType,
+    FunctionContext,
+    Interface,
     ListType,
     PermanentSystemError,
     Reference,
@@ -19,11 +22,13 @@ from hardpoint.plugin_api import (
     SimpleKind,
     SimpleType,
     Store,
+    TaskSpec,
     TransientError,
     UserError,
     Values,
 )
-from hardpoint.plugin_api.testing.fakes import FakeContext, MemoryStore, PlainValues
+from hardpoint.plugin_api.testing.fakes import FakeContext, MemoryStore, PlainValues, SuddenDeath
+from hardpoint.plugin_api.testing.function_context import FakeFunctionContext
 
 
 def test_fakes_are_what_handlers_are_given() -> None:
@@ -94,6 +99,28 @@ def test_gate_refuses_writes_when_told() -> None:
     with pytest.raises(TransientError), context.calls.write():
         pass
     assert (context.calls.reads, context.calls.writes) == (1, 0)
+
+
+def test_gate_stands_for_a_process_that_dies_before_or_after_a_call() -> None:
+    before, after = FakeContext(), FakeContext()
+    before.calls.die_before_write(2)
+    after.calls.die_after_write(2)
+    made: list[str] = []
+    for name, context in (("before", before), ("before", before), ("after", after), ("after", after)):
+        with suppress(SuddenDeath), context.calls.write():
+            made.append(name)
+    assert made == ["before", "after", "after"]
+
+
+def test_function_context_keeps_what_it_is_told(tmp_path: Path) -> None:
+    spec = TaskSpec("flow.py:report", "notebook", "v1", Interface())
+    given = FakeFunctionContext(spec, tmp_path, tmp_path / "attempt", {"KEY": "s3cret"})
+    context: FunctionContext = given
+    assert (context.secret("KEY"), list(context.scratch_dir.iterdir())) == ("s3cret", [])
+    reference = context.store.put_bytes(b"page", format="html")
+    context.progress(1, 2, "half")
+    context.artifact("Report", reference)
+    assert (given.noted, given.artifacts) == ([(1, 2, "half")], {"Report": reference})
 
 
 def test_log_lines_stay_with_their_context() -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hardpoint.plugin_api import FunctionHandler, Shape, TaskType, hookimpl
+from hardpoint.plugin_api import Finding, FunctionHandler, Shape, TaskType, hookimpl
+from hardpoint_notebook import diagnosis
 from hardpoint_notebook.config import NotebookConfig
 from hardpoint_notebook.inside import read_input, record
 from hardpoint_notebook.task import NotebookTask
@@ -38,6 +39,11 @@ class NotebookPlugin:
                 doc="A Jupyter notebook, executed with papermill",
             )
         ]
+
+    @hookimpl
+    def diagnose(self) -> Iterable[Finding]:
+        """Look for the libraries and the kernel."""
+        return diagnosis.findings()
 
 
 plugin = NotebookPlugin()

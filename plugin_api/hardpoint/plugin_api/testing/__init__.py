@@ -1,8 +1,10 @@
 """The plugin author's test kit: a scriptable job service, fakes, and the contract suite to subclass.
 
-    testing.jobservice    a fake HTTP service with slots, rates, quotas and faults; `JobService` runs it
-    testing.fakes         clock, context, store and values without an executor
-    testing.contract      `HandlerContract`: what the executor relies on, as tests (needs pytest)
+    testing.jobservice         a fake HTTP service with slots, rates, quotas and faults; `JobService` runs it
+    testing.fakes              clock, context, store and values without an executor
+    testing.function_context   the context of a function, without a worker
+    testing.contract           what the executor relies on, as tests: a class for each shape (needs pytest)
+    testing.manifest           `expect_current_manifest`: whether the manifest says what the plugin declares
 
 Nothing here is imported by `import hardpoint.plugin_api`.
 """

@@ -21,7 +21,15 @@ from hardpoint.plugin_api.literals import AnyType, DirectoryType, FileType, Refe
 from hardpoint.plugin_api.task import Resources, TaskSpec
 from hardpoint.plugin_api.testing.memory_store import MemoryStore
 
-__all__ = ["FakeCalls", "FakeClock", "FakeContext", "MemoryStore", "PlainValues", "fake_request"]
+__all__ = [
+    "FakeCalls",
+    "FakeClock",
+    "FakeContext",
+    "MemoryStore",
+    "PlainValues",
+    "SuddenDeath",
+    "fake_request",
+]
 
 
 class FakeClock:
@@ -60,6 +68,10 @@ class FakeClock:
             self._elapsed_s += max(0.0, seconds)
 
 
+class SuddenDeath(BaseException):
+    """What stands for the end of a process; no handler may catch it."""
+
+
 class FakeCalls:
     """The gate for calls to the service: lets everything through and counts it.
 
@@ -73,6 +85,7 @@ class FakeCalls:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._refusal: HardpointError | None = None
+        self._dies_before = self._dies_after = 0
         self.reads = 0
         self.writes = 0
 
@@ -84,6 +97,14 @@ class FakeCalls:
     def refuse_writes(self, error: HardpointError) -> None:
         """Raise `error` for every write from now on, as an engine does that lost its execution."""
         self._refusal = error
+
+    def die_before_write(self, number: int) -> None:
+        """Raise `SuddenDeath` in place of that write, counted from 1: the call is never made."""
+        self._dies_before = number
+
+    def die_after_write(self, number: int) -> None:
+        """Raise `SuddenDeath` once that write, counted from 1, was made: nobody keeps its answer."""
+        self._dies_after = number
 
     @contextmanager
     def read(self) -> Iterator[None]:
@@ -99,7 +120,12 @@ class FakeCalls:
             raise self._refusal
         with self._lock:
             self.writes += 1
+            number = self.writes
+        if number == self._dies_before:
+            raise SuddenDeath
         yield
+        if number == self._dies_after:
+            raise SuddenDeath
 
 
 class PlainValues:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 from hardpoint.plugin_api.errors import TransientError
 from hardpoint.plugin_api.handler import Idempotency, JobRef
 from hardpoint.plugin_api.phase import Phase
+from hardpoint.plugin_api.testing.contract.calling import raised
 from hardpoint.plugin_api.testing.contract.trial import ContractPart, SwitchT, Trial, expect
 
 GONE = (Phase.CANCELLED, Phase.ABSENT)
@@ -33,6 +35,28 @@ class CancellingContract(ContractPart[SwitchT]):
         assert job is not None, "`find` returns the job whose create was never answered"
         _cancel(trial, job)
         expect_gone(trial, job)
+
+    def test_cancel_before_create_finds_nothing_to_end(self, trial: Trial[SwitchT]) -> None:
+        """And leaves the service as it is: the attempt ends without a job."""
+        found = trial.find()
+        expect(found is None, f"There is no job to cancel before a create, so not `{found}`")
+        expect(trial.context.calls.writes == 0, "`find` makes no call that changes something")
+
+    def test_cancel_while_create_is_under_way(self, trial: Trial[SwitchT]) -> None:
+        """Whoever comes first: what `find` shows in the end can be cancelled."""
+        if trial.type.idempotency is Idempotency.NONE:
+            pytest.skip(f"Task type `{trial.type.name}` declares no idempotency, so it finds nothing")
+        creating = threading.Thread(target=raised, args=(trial.create,))
+        creating.start()
+        seen = trial.restarted()
+        early = seen.find()
+        if early is not None:
+            _cancel(seen, early)
+        creating.join()
+        job = seen.find()
+        assert job is not None, "`find` returns the job once its create has ended"
+        _cancel(seen, job)
+        expect_gone(seen, job)
 
     def test_cancel_twice_is_no_error(self, trial: Trial[SwitchT]) -> None:
         """The executor repeats it until it is confirmed."""
@@ -58,7 +82,7 @@ class CancellingContract(ContractPart[SwitchT]):
         job = trial.create()
         trial.service.lose_next_reply()
         with suppress(TransientError):
-            trial.handler.cancel(trial.context, job, "contract")
+            trial.cancel(job)
         _cancel(trial, job)
         expect_gone(trial, job)
 
@@ -79,6 +103,6 @@ def expect_gone(trial: Trial[SwitchT], job: JobRef) -> None:
 
 def _cancel(trial: Trial[SwitchT], job: JobRef) -> None:
     try:
-        trial.handler.cancel(trial.context, job, "contract")
+        trial.cancel(job)
     except Exception as error:
         raise AssertionError(f"`cancel` is repeatable and raises nothing here, not `{error!r}`") from error

@@ -1,19 +1,14 @@
-"""One token, one job: whatever happens to the reply and however often the executor asks."""
+"""One token, one job, however often the executor asks; and what it can rely on when it looks for the job."""
 
 from __future__ import annotations
-
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 
 import msgspec
 import pytest
 
 from hardpoint.plugin_api.errors import TransientError
-from hardpoint.plugin_api.handler import CreateRequest, Idempotency, JobRef
+from hardpoint.plugin_api.handler import Idempotency, JobRef
+from hardpoint.plugin_api.testing.contract.calling import raised
 from hardpoint.plugin_api.testing.contract.trial import ContractPart, SwitchT, Trial, expect
-from hardpoint.plugin_api.testing.fakes import FakeContext
-
-REPETITIONS = 10
 
 
 class CreatingContract(ContractPart[SwitchT]):
@@ -31,53 +26,6 @@ class CreatingContract(ContractPart[SwitchT]):
         job = trial.create()
         jobs = list(trial.service.jobs_for(trial.token))
         expect(jobs == [job.id], f"`create` starts one job and returns its id: `{job.id}` of `{jobs}`")
-
-    def test_create_repeated_is_the_same_job(self, repeatable: Trial[SwitchT]) -> None:
-        """Ten times over."""
-        first = repeatable.create()
-        for _ in range(REPETITIONS):
-            again = repeatable.create_again()
-            expect(again.id == first.id, f"A repeated create is the first job: `{again.id}`, `{first.id}`")
-        repeatable.expect_one_job(first, f"after {REPETITIONS} creates")
-
-    def test_create_after_a_lost_reply_is_the_same_job(self, repeatable: Trial[SwitchT]) -> None:
-        """The job that started unseen is adopted."""
-        repeatable.create_with_lost_reply()
-        repeatable.expect_one_job(repeatable.create_again(), "after a lost reply")
-
-    def test_create_after_a_broken_reply_is_the_same_job(self, repeatable: Trial[SwitchT]) -> None:
-        """As after a lost one."""
-        repeatable.service.garble_next_reply()
-        try:
-            repeatable.create()
-        except Exception as error:  # `FailingContract` says which errors it may be
-            repeatable.context.logger.info("the broken reply raised %s", error)
-        repeatable.expect_one_job(repeatable.create_again(), "after a broken reply")
-
-    def test_create_in_another_process_is_the_same_job(self, repeatable: Trial[SwitchT]) -> None:
-        """A handler must not remember in memory what it started."""
-        first = repeatable.create()
-        after_restart = repeatable.restarted()
-        again = after_restart.create_again()
-        expect(again.id == first.id, f"After a restart it is the first job: `{again.id}`, `{first.id}`")
-        after_restart.expect_one_job(first, "after a restart")
-
-    def test_two_callers_at_once_get_one_job(self, repeatable: Trial[SwitchT]) -> None:
-        """Two executors that both believe they own the attempt."""
-        trials = [repeatable, repeatable.restarted()]
-        together = Barrier(len(trials))
-
-        def create(trial: Trial[SwitchT]) -> None:
-            together.wait()
-            try:
-                trial.create()
-            except TransientError:
-                trial.create_again()
-
-        with ThreadPoolExecutor(len(trials)) as threads:
-            for done in [threads.submit(create, trial) for trial in trials]:
-                done.result()
-        repeatable.expect_one_job(repeatable.create_again(), "when two callers create at once")
 
     def test_another_token_is_another_job(self, trial: Trial[SwitchT]) -> None:
         """A new attempt never gets the old attempt's job."""
@@ -112,8 +60,10 @@ class CreatingContract(ContractPart[SwitchT]):
     def test_duplicates_are_told_and_left_alone(self, trial: Trial[SwitchT]) -> None:
         """The executor cancels them: it goes on until the service confirms the end."""
         look = getattr(trial.handler, "duplicates", None)
-        if look is None or trial.type.idempotency is not Idempotency.SEARCH:
-            return
+        if trial.type.idempotency is not Idempotency.SEARCH:
+            pytest.skip("It does not declare `search`, so it is never asked for duplicates")
+        if look is None:
+            pytest.skip("It has no `duplicates`: a create that was repeated may leave a second job")
         first, second = trial.create(), trial.create()
         trial.service.settle()
         found = [each.id for each in look(trial.context, trial.request(), first)]
@@ -130,16 +80,14 @@ class CreatingContract(ContractPart[SwitchT]):
         expect(stored == job, f"The reference survives JSON: `{job}`, `{stored}`")
         after_restart = trial.restarted()
         expect(after_restart.phase(stored) is trial.phase(job), "A restarted handler polls by the reference")
-        after_restart.handler.cancel(after_restart.context, stored, "contract")
+        after_restart.cancel(stored)
 
     def test_create_starts_nothing_when_the_gate_refuses(self, trial: Trial[SwitchT]) -> None:
         """An executor that lost its execution must not start its jobs."""
         refusal = TransientError("The execution was taken over")
         trial.context.calls.refuse_writes(refusal)
-        raised = raised_by_create(trial, trial.context, trial.request())
-        expect(
-            raised is refusal, f"What `calls.write()` raises leaves `create`: `{refusal}`, not `{raised!r}`"
-        )
+        error = raised(trial.create)
+        expect(error is refusal, f"What `calls.write()` raises leaves `create`: `{refusal}`, not `{error!r}`")
         expect(not trial.service.jobs_for(trial.token), "Nothing starts when `calls.write()` raises")
 
     def test_every_call_passes_the_gate(self, trial: Trial[SwitchT]) -> None:
@@ -149,25 +97,14 @@ class CreatingContract(ContractPart[SwitchT]):
         expect(trial.context.calls.writes >= 1, "`create` starts the job inside `calls.write()`")
         writes = trial.context.calls.writes
         trial.poll(job)
-        expect(trial.context.calls.writes == writes, "`poll_many` uses `calls.read()` only")
+        expect(trial.context.calls.writes == writes, "a poll uses `calls.read()` only")
         trial.service.finish(job.id)
-        trial.handler.outputs(trial.context, trial.request(), job)
-        expect(trial.context.calls.writes == writes, "`outputs` uses `calls.read()` only")
-        trial.handler.cancel(trial.context, job, "contract")
+        trial.outputs(job)
+        expect(trial.context.calls.writes == writes, "reading outputs uses `calls.read()` only")
+        trial.cancel(job)
         expect(trial.context.calls.writes > writes, "`cancel` uses `calls.write()`")
         received = trial.service.calls_received() - before
         passed = trial.context.calls.total
         expect(
             received == passed, f"Each call is made inside `calls`: `{received}` arrived, `{passed}` passed"
         )
-
-
-def raised_by_create(
-    trial: Trial[SwitchT], context: FakeContext, request: CreateRequest
-) -> BaseException | None:
-    """What `create` raises; None if it returns."""
-    try:
-        trial.handler.create(context, request)
-    except Exception as error:  # whatever it is, the caller compares it with what it should be
-        return error
-    return None

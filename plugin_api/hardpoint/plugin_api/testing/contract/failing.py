@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from hardpoint.plugin_api.errors import (
     ContractViolation,
+    ErrorKind,
     HardpointError,
     PermanentSystemError,
     SecretMissingError,
@@ -15,11 +14,11 @@ from hardpoint.plugin_api.errors import (
     TransientError,
     UserError,
 )
-from hardpoint.plugin_api.handler import JobRef
+from hardpoint.plugin_api.testing.contract.calling import VERBS, expect_recovered, prepared_call, raised
+from hardpoint.plugin_api.testing.contract.switch import ability
 from hardpoint.plugin_api.testing.contract.trial import ContractPart, SwitchT, Trial, expect
 
 RETRY_AFTER_S = 7.0
-VERBS = ("create", "find", "poll_many", "outputs", "cancel")
 
 
 class FailingContract(ContractPart[SwitchT]):
@@ -33,9 +32,10 @@ class FailingContract(ContractPart[SwitchT]):
         error = raised(call)
         expect(isinstance(error, ThrottledError), f"A 429 in `{verb}` is `ThrottledError`, not `{error!r}`")
         assert isinstance(error, ThrottledError)
-        asked = error.retry_after_s
+        asked = error.info().retry_after_s
         if self.tells_retry_after:
             expect(asked == RETRY_AFTER_S, f"`retry_after_s` is `{RETRY_AFTER_S}`, not `{asked}`")
+        expect_not_charged(error, f"A 429 in `{verb}`")
         expect_recovered(call, verb)
 
     @pytest.mark.parametrize("status", [500, 502, 503])
@@ -48,6 +48,21 @@ class FailingContract(ContractPart[SwitchT]):
         expect(
             isinstance(error, TransientError), f"A {status} in `{verb}` is `TransientError`, not `{error!r}`"
         )
+        expect_not_charged(error, f"A {status} in `{verb}`")
+        expect_recovered(call, verb)
+
+    @pytest.mark.parametrize("verb", VERBS)
+    def test_timeout_is_transient(self, trial: Trial[SwitchT], verb: str) -> None:
+        """The outcome is unknown, so the executor asks again."""
+        stall = ability(trial.service, "stall_next_reply")
+        trial.make_request = self.impatient_request
+        call = prepared_call(trial, verb)
+        stall()
+        error = raised(call)
+        expect(
+            isinstance(error, TransientError), f"A timeout in `{verb}` is `TransientError`, not `{error!r}`"
+        )
+        expect_not_charged(error, f"A timeout in `{verb}`")
         expect_recovered(call, verb)
 
     @pytest.mark.parametrize("verb", VERBS)
@@ -62,6 +77,7 @@ class FailingContract(ContractPart[SwitchT]):
             classed or (verb == "cancel" and error is None),
             f"A broken reply in `{verb}` is `TransientError` or `ContractViolation`, not `{error!r}`",
         )
+        expect_not_charged(error, f"A broken reply in `{verb}`")
         expect_recovered(call, verb)
 
     @pytest.mark.parametrize("status", [401, 403])
@@ -87,36 +103,7 @@ class FailingContract(ContractPart[SwitchT]):
         expect(not trial.service.jobs_for(trial.token), "A refused create starts nothing")
 
 
-def prepared_call(trial: Trial[SwitchT], verb: str) -> Callable[[], object]:
-    """A call of that verb that would succeed; jobs it needs exist already."""
-    request = trial.request()
-    if verb == "create":
-        return trial.create_again
-    if verb == "find":
-        trial.create()
-        trial.service.settle()
-        return lambda: trial.handler.find(trial.context, request)
-    job: JobRef = trial.create()
-    calls: dict[str, Callable[[], object]] = {
-        "poll_many": lambda: trial.poll(job),
-        "outputs": lambda: trial.handler.outputs(trial.context, request, job),
-        "cancel": lambda: trial.handler.cancel(trial.context, job, "contract"),
-    }
-    if verb == "outputs":
-        trial.service.finish(job.id)
-    return calls[verb]
-
-
-def raised(call: Callable[[], object]) -> Exception | None:
-    """What the call raises; None if it returns."""
-    try:
-        call()
-    except Exception as error:  # whatever it is, the caller compares it with what it should be
-        return error
-    return None
-
-
-def expect_recovered(call: Callable[[], object], verb: str) -> None:
-    """Fail unless the same call works once the fault is over."""
-    error = raised(call)
-    expect(error is None, f"`{verb}` works again after the fault, but raised `{error!r}`")
+def expect_not_charged(error: Exception | None, what: str) -> None:
+    """Fail if the author's retries would pay for it."""
+    kind = error.info().kind if isinstance(error, HardpointError) else None
+    expect(kind is not ErrorKind.USER, f"{what} never uses the author's retries: its kind is `{kind}`")

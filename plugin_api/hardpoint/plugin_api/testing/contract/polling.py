@@ -1,4 +1,4 @@
-"""Statuses and outputs: complete, typed, in few calls, and never failed by one bad id."""
+"""Statuses: complete, in few calls, and never failed by one bad id or remembered wrongly."""
 
 from __future__ import annotations
 
@@ -6,15 +6,25 @@ import math
 
 import msgspec
 
-from hardpoint.plugin_api.literal_rules import problem
-from hardpoint.plugin_api.phase import Phase, Status
-from hardpoint.plugin_api.testing.contract.trial import ContractPart, SwitchT, Trial, expect, phases_of
+from hardpoint.plugin_api.errors import ThrottledError, TransientError
+from hardpoint.plugin_api.handler import JobRef
+from hardpoint.plugin_api.phase import Phase
+from hardpoint.plugin_api.testing.contract.trial import (
+    AnyStatus,
+    ContractPart,
+    SwitchT,
+    Trial,
+    expect,
+    phases_of,
+)
 
 SPARE_CALLS = 2
+OUTAGE_S = 600.0
+OUTAGE_POLL_S = 15.0
 
 
 class PollingContract(ContractPart[SwitchT]):
-    """`poll_many` and `outputs`."""
+    """`poll_many` and `poll_arrays`."""
 
     def test_young_job_is_under_way(self, trial: Trial[SwitchT]) -> None:
         """Queued or running; a service may also not show it yet."""
@@ -29,20 +39,12 @@ class PollingContract(ContractPart[SwitchT]):
         phases = [trial.phase(job), trial.phase(job)]
         expect(phases == [Phase.SUCCEEDED] * 2, f"A job that succeeded is `SUCCEEDED`, not `{phases}`")
 
-    def test_failure_is_seen_with_its_error(self, trial: Trial[SwitchT]) -> None:
-        """Without the error the executor cannot tell whose retries to use."""
-        job = trial.create()
-        trial.service.finish(job.id, Phase.FAILED)
-        status = trial.poll(job)[job.id]
-        expect(status.phase is Phase.FAILED, f"A job that failed is `FAILED`, not `{status.phase}`")
-        expect(status.error is not None, "A status `FAILED` says in `error` what failed")
-
     def test_statuses_survive_json(self, trial: Trial[SwitchT]) -> None:
         """The journal keeps them."""
         job = trial.create()
         trial.service.finish(job.id, Phase.FAILED)
         status = trial.poll(job)[job.id]
-        stored = msgspec.json.decode(msgspec.json.encode(status), type=Status)
+        stored = msgspec.json.decode(msgspec.json.encode(status), type=type(status))
         expect(stored == status, f"A status survives JSON: `{status}`, `{stored}`")
 
     def test_unknown_id_does_not_fail_its_batch(self, trial: Trial[SwitchT]) -> None:
@@ -59,10 +61,10 @@ class PollingContract(ContractPart[SwitchT]):
         first, second = trial.create(), trial.create(trial.other_token(2))
         trial.service.finish(first.id)
         trial.service.finish(second.id, Phase.FAILED)
-        expect(set(trial.poll(first)) == {first.id}, f"A poll for `{first.id}` answers for it alone")
         phases = phases_of(trial.poll(second, first), [first, second])
         expected = [Phase.SUCCEEDED, Phase.FAILED]
         expect(phases == expected, f"Each job has its own status: `{expected}`, not `{phases}`")
+        expect(set(trial.poll(first)) == {first.id}, f"A poll for `{first.id}` answers for it alone")
 
     def test_many_jobs_take_few_calls(self, trial: Trial[SwitchT]) -> None:
         """One call for each batch of the declared size."""
@@ -81,28 +83,33 @@ class PollingContract(ContractPart[SwitchT]):
         statuses = trial.poll()
         expect(not statuses, f"No jobs, no statuses: `{statuses}`")
 
-    def test_outputs_fit_the_interface(self, trial: Trial[SwitchT]) -> None:
-        """Every name, every type, and the same from another process."""
-        job = trial.create()
-        trial.service.finish(job.id)
-        request = trial.request()
-        found = trial.handler.outputs(trial.context, request, job)
-        variables = {variable.name: variable for variable in request.spec.interface.outputs}
-        expect(set(found) == set(variables), f"The outputs are `{sorted(variables)}`, not `{sorted(found)}`")
-        for name, wire in found.items():
-            misfit = problem(variables[name].type, wire)
-            expect(misfit is None, f"The output `{name}` fits its type: {misfit}")
-        after_restart = trial.restarted()
-        again = after_restart.handler.outputs(after_restart.context, request, job)
-        expect(again == found, f"Outputs read again are the same: `{found}`, `{again}`")
+    def test_ten_minutes_of_outage_are_not_remembered(self, trial: Trial[SwitchT]) -> None:
+        """Nothing is made up meanwhile, and the first poll after it tells the truth."""
+        jobs = [trial.create(trial.other_token(number)) for number in range(1, 4)]
+        goes_on, succeeds, fails = jobs
+        clock, ends_s = trial.context.clock, trial.context.clock.monotonic() + OUTAGE_S
+        while clock.monotonic() < ends_s:
+            trial.service.fail_next(503)
+            _expect_nothing_made_up(trial, jobs)
+            clock.advance(OUTAGE_POLL_S)
+        trial.service.finish(succeeds.id)
+        trial.service.finish(fails.id, Phase.FAILED)
+        phases = phases_of(trial.poll(*jobs), jobs)
+        expect(phases[0] in (Phase.QUEUED, Phase.RUNNING), f"`{goes_on.id}` goes on, not `{phases[0]}`")
+        expect(
+            phases[1:] == [Phase.SUCCEEDED, Phase.FAILED],
+            f"After an outage each job has its true status, not `{phases[1:]}`",
+        )
 
-    def test_outputs_that_come_with_the_status_are_the_outputs(self, trial: Trial[SwitchT]) -> None:
-        """Then `outputs` is never called for a job that was just seen to succeed."""
-        job = trial.create()
-        early = trial.poll(job).get(job.id)
-        expect(early is None or early.outputs is None, "Only a job that succeeded has outputs")
-        trial.service.finish(job.id)
-        told = trial.poll(job)[job.id].outputs
-        if told is not None:
-            found = trial.handler.outputs(trial.context, trial.request(), job)
-            expect(told == found, f"A status tells what `outputs` returns: `{found}`, not `{told}`")
+
+def _expect_nothing_made_up(trial: Trial[SwitchT], jobs: list[JobRef]) -> None:
+    try:
+        statuses = trial.poll(*jobs)
+    except (TransientError, ThrottledError):
+        return
+    wrong = {job: status.phase for job, status in statuses.items() if not _under_way(status)}
+    expect(not wrong, f"A poll that gets no answer raises `TransientError`, and says not `{wrong}`")
+
+
+def _under_way(status: AnyStatus) -> bool:
+    return status.phase in (Phase.QUEUED, Phase.RUNNING)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Mapping
 
 import msgspec
 import pytest
 
 from hardpoint.plugin_api.errors import HardpointError, SecretMissingError
 from hardpoint.plugin_api.phase import Phase
-from hardpoint.plugin_api.testing.contract.failing import VERBS, prepared_call, raised
+from hardpoint.plugin_api.testing.contract.calling import VERBS, prepared_call, raised
 from hardpoint.plugin_api.testing.contract.trial import ContractPart, SwitchT, Trial, expect
 from hardpoint.plugin_api.testing.fakes import FakeContext
 
@@ -24,15 +25,36 @@ class SecrecyContract(ContractPart[SwitchT]):
             pytest.skip(f"No `secrets` are given to the trial of task type `{trial.type.name}`")
         return trial
 
-    def test_references_and_statuses_hold_no_secret(self, confided: Trial[SwitchT]) -> None:
-        """They are journaled."""
-        prepared = confided.handler.prepare(confided.context, confided.request())
+    def test_nothing_that_is_kept_holds_a_secret(self, confided: Trial[SwitchT]) -> None:
+        """The journal keeps the task's spec, what was prepared, references, statuses and outputs."""
+        request = confided.request()
+        job, other = confided.create(), confided.create(confided.other_token(2))
+        confided.service.finish(job.id)
+        confided.service.finish(other.id, Phase.FAILED)
+        kept: list[object] = [request, job, confided.poll(job, other), confided.outputs(job)]
+        if confided.type.claims is None:
+            kept.append(confided.handler.prepare(confided.context, request))
+        self._expect_silent(msgspec.json.encode(each).decode() for each in kept)
+
+    def test_nothing_that_is_logged_or_printed_holds_a_secret(
+        self,
+        confided: Trial[SwitchT],
+        caplog: pytest.LogCaptureFixture,
+        capfd: pytest.CaptureFixture[str],
+    ) -> None:
+        """Not even at level DEBUG, by the context's logger or any other."""
+        caplog.set_level(logging.DEBUG)
+        confided.context.logger.setLevel(logging.DEBUG)
+        for verb in VERBS:
+            call = prepared_call(confided.another(), verb)
+            confided.service.fail_next(503)
+            raised(call)
         job = confided.create()
-        confided.service.finish(job.id, Phase.FAILED)
-        self._expect_silent(
-            msgspec.json.encode(kept).decode() for kept in (prepared, job, confided.poll(job))
-        )
-        self._expect_silent(confided.context.logged)
+        confided.service.finish(job.id)
+        confided.poll(job)
+        confided.outputs(job)
+        confided.cancel(job)
+        self._expect_silent([*confided.context.logged, caplog.text, *capfd.readouterr()])
 
     @pytest.mark.parametrize("status", [400, 401, 403, 429, 500])
     @pytest.mark.parametrize("verb", VERBS)
@@ -48,8 +70,8 @@ class SecrecyContract(ContractPart[SwitchT]):
 
     def test_missing_secret_is_named(self, confided: Trial[SwitchT]) -> None:
         """And nothing starts without it."""
-        request = confided.request()
-        error = raised(lambda: confided.handler.create(FakeContext(), request))
+        confided.context = FakeContext()
+        error = raised(confided.create)
         expect(
             isinstance(error, SecretMissingError),
             f"A missing secret is `SecretMissingError`, not `{error!r}`",
@@ -65,6 +87,12 @@ class SecrecyContract(ContractPart[SwitchT]):
         expect(not unknown, f"`JobRef.secrets` are names of secrets, not `{sorted(unknown)}`")
 
     def _expect_silent(self, texts: Iterable[str]) -> None:
-        for text in texts:
-            for name, value in self.secrets.items():
-                expect(value not in text, f"The value of the secret `{name}` stays out of `{text}`")
+        expect_silent(self.secrets, texts)
+
+
+def expect_silent(secrets: Mapping[str, str], texts: Iterable[str]) -> None:
+    """Fail if the value of a secret is in one of the texts; the promise names the secret, not its value."""
+    for text in texts:
+        for name, value in secrets.items():
+            shown = text.replace(value, "…")
+            expect(value not in text, f"The value of the secret `{name}` stays out of `{shown}`")

@@ -1,54 +1,26 @@
-"""What every part of the contract works with: the service's switch, and one handler on trial."""
+"""What every part of the contract works with: the author's answers, and one handler on trial."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Generic, cast
 
 import pytest
 
-from hardpoint.plugin_api.declare import TaskType
+from hardpoint.plugin_api.context import Outputs
 from hardpoint.plugin_api.errors import TransientError
 from hardpoint.plugin_api.handler import CreateRequest, Idempotency, JobHandler, JobRef
 from hardpoint.plugin_api.identity import attempt_token
-from hardpoint.plugin_api.phase import Phase, Status
+from hardpoint.plugin_api.phase import ArrayStatus, Phase, Status
+from hardpoint.plugin_api.testing.contract.discovering import DiscoveringContract, expect
+from hardpoint.plugin_api.testing.contract.switch import FaultSwitch, SwitchT
 from hardpoint.plugin_api.testing.fakes import FakeContext
 
+__all__ = ["AnyStatus", "ContractPart", "FaultSwitch", "SwitchT", "Trial", "expect", "phases_of"]
 
-class FaultSwitch(Protocol):
-    """Steers a fake of the service and looks into it, past the plugin."""
-
-    def lose_next_reply(self) -> None:
-        """Let the next call that changes something take effect, and its answer never arrive."""
-
-    def garble_next_reply(self) -> None:
-        """Let the next call of any kind take effect, and its answer arrive broken."""
-
-    def fail_next(self, status: int, *, retry_after_s: float | None = None) -> None:
-        """Refuse the next call of any kind before any effect, with what means this HTTP status."""
-
-    def settle(self) -> None:
-        """Let listings show everything that was created so far."""
-
-    def finish(self, job_id: str, phase: Phase = Phase.SUCCEEDED) -> None:
-        """End a job now."""
-
-    def jobs_for(self, token: str) -> Mapping[str, Phase]:
-        """Every job that was ever started for a token, oldest first, with what became of it."""
-
-    def calls_received(self) -> int:
-        """Calls that reached the service, whatever came of them."""
-
-
-SwitchT = TypeVar("SwitchT", bound=FaultSwitch)
-
-
-def expect(kept: bool, promise: str) -> None:
-    """Fail with the promise that was not kept."""
-    if not kept:
-        raise AssertionError(promise)
+AnyStatus = Status | ArrayStatus
 
 
 class Trial(Generic[SwitchT]):
@@ -60,9 +32,14 @@ class Trial(Generic[SwitchT]):
         self.type = contract.task_type()
         self.handler = cast(JobHandler, self.type.handler())
         self.context = FakeContext(contract.secrets)
+        self.make_request: Callable[[SwitchT, str], CreateRequest] = contract.request
         # Unique: a sandbox of a real service remembers tokens of earlier runs.
         self._execution = uuid.uuid4().hex
         self.token = self.other_token(1)
+
+    def another(self) -> Trial[SwitchT]:
+        """A trial of another attempt, at the same service."""
+        return type(self)(self.contract, self.service)
 
     def other_token(self, number: int) -> str:
         """The token of attempt `number`."""
@@ -70,11 +47,12 @@ class Trial(Generic[SwitchT]):
 
     def request(self, token: str = "") -> CreateRequest:
         """A create request under this token, else under this trial's."""
-        return self.contract.request(self.service, token or self.token)
+        return self.make_request(self.service, token or self.token)
 
     def restarted(self) -> Trial[SwitchT]:
         """Another handler and context for the same attempt, as after a restart of the executor."""
-        other = Trial(self.contract, self.service)
+        other = self.another()
+        other.make_request = self.make_request
         other._execution, other.token = self._execution, self.token
         return other
 
@@ -99,17 +77,24 @@ class Trial(Generic[SwitchT]):
         self.service.settle()
         return self.handler.find(self.context, self.request(token))
 
-    def sweep(self) -> None:
+    def sweep(self, keep: JobRef) -> None:
         """Cancel duplicates, as the executor does after a create that was repeated."""
-        found = self.find()
+        self.service.settle()
         look = getattr(self.handler, "duplicates", None)
-        if found is not None and look is not None:
-            for duplicate in look(self.context, self.request(), found):
-                self.handler.cancel(self.context, duplicate, "duplicate")
+        for duplicate in [] if look is None else look(self.context, self.request(), keep):
+            self.handler.cancel(self.context, duplicate, "duplicate")
 
-    def poll(self, *jobs: JobRef) -> Mapping[str, Status]:
+    def poll(self, *jobs: JobRef) -> Mapping[str, AnyStatus]:
         """Poll once."""
         return self.handler.poll_many(self.context, jobs)
+
+    def outputs(self, job: JobRef) -> Mapping[Any, Outputs]:
+        """Outputs of a job that succeeded, by item; a plain job is item 0."""
+        return {0: self.handler.outputs(self.context, self.request(), job)}
+
+    def cancel(self, job: JobRef) -> None:
+        """Cancel once."""
+        self.handler.cancel(self.context, job, "contract")
 
     def phase(self, job: JobRef) -> Phase | None:
         """What a poll says of one job; None when it leaves it out."""
@@ -124,35 +109,36 @@ class Trial(Generic[SwitchT]):
     def expect_one_job(self, job: JobRef, when: str) -> None:
         """Fail unless this job is the only one of its token; of a searching type, the only survivor."""
         if self.type.idempotency is Idempotency.SEARCH:
-            self.sweep()
+            self.sweep(job)
             alive = self.survivors()
         else:
             alive = list(self.service.jobs_for(self.token))
         expect(alive == [job.id], f"One token, one job, {when}: got `{job.id}` of `{alive}`")
 
 
-class ContractPart(Generic[SwitchT]):
-    """What a subclass provides.
+class ContractPart(DiscoveringContract, Generic[SwitchT]):
+    """What a subclass provides, besides what every contract asks for.
 
     Attributes:
-        secrets: Values by name for the context. The suite looks for the values in everything returned.
+        vendor_states: Every state that the vendor documents, and the phase that it means.
         unknown_id: An id that the service does not know, but would accept.
         batch_jobs: How many jobs the test of batching creates.
         tells_retry_after: Whether the service says how long to wait.
     """
 
-    secrets: ClassVar[Mapping[str, str]] = {}
+    vendor_states: ClassVar[Mapping[str, Phase]] = {}
     unknown_id: ClassVar[str] = "no-such-job"
     batch_jobs: ClassVar[int] = 50
     tells_retry_after: ClassVar[bool] = True
-
-    def task_type(self) -> TaskType:
-        """The task type on trial."""
-        raise NotImplementedError
+    trial_class: ClassVar[type[Trial[Any]]] = Trial
 
     def request(self, service: SwitchT, token: str) -> CreateRequest:
         """An attempt whose job runs until `service.finish`; equal tokens give equal requests."""
         raise NotImplementedError
+
+    def impatient_request(self, service: SwitchT, token: str) -> CreateRequest:
+        """The same for the tests of timeouts: if it can be said, with a short wait for answers."""
+        return self.request(service, token)
 
     @pytest.fixture
     def service(self) -> Iterator[Any]:
@@ -162,11 +148,16 @@ class ContractPart(Generic[SwitchT]):
     @pytest.fixture
     def trial(self, service: SwitchT) -> Iterator[Trial[SwitchT]]:
         """The handler under test."""
-        trial = Trial(self, service)
+        trial: Trial[SwitchT] = self.trial_class(self, service)
         yield trial
         trial.context.store.close()
 
+    @pytest.fixture
+    def example_config(self, trial: Trial[SwitchT]) -> dict[str, Any]:
+        """The config of the request on trial."""
+        return trial.request().spec.config
 
-def phases_of(statuses: Mapping[str, Status], jobs: Sequence[JobRef]) -> list[Phase | None]:
+
+def phases_of(statuses: Mapping[str, AnyStatus], jobs: Sequence[JobRef]) -> list[Phase | None]:
     """Phases in the order of the jobs; None for one that is missing."""
     return [statuses[job.id].phase if job.id in statuses else None for job in jobs]

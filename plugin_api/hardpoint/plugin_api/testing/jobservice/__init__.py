@@ -10,16 +10,18 @@
     GET    /v1/events[?after=N&wait=S]   changes of the tenant's jobs, oldest first, from `after` or from now;
                                   -N: with the last N before; `wait` holds the answer until there are some
 
+    GET    /v1/quota              {"running", "slots", "queued", "max_queued"} of the tenant, with a `Date`: 200
+
     POST   /v1/arrays             {"items": [{"duration_s", "fail", "output"}], "label", "tags"}: 201, 200
     POST   /v1/arrays:batchGet    {"ids": [...]}: states of all items, a letter each: `QRSFC`: 200
     GET    /v1/arrays?label=      a listing, `listing_lag_s` late: 200
     POST   /v1/arrays/ID:outputs  {"items": [0, 1]}: outputs of items that succeeded: 200, 404
     DELETE /v1/arrays/ID          cancel all items; repeatable: 200, 404
 
-    GET    /stats  /records  /healthz          counters; one line per job; alive
+    GET    /stats  /records  /arrays  /healthz     counters; one line per job; one per array; alive
     POST   /config {"slots": 5}                change settings; what is not named stays
     POST   /script [{"match": "POST /v1/jobs", "fault": "lost", "times": 1}]
-    POST   /finish {"id": "j1", "state": "SUCCEEDED"}         end a job now, whatever its duration
+    POST   /finish {"id": "j1", "state": "SUCCEEDED"}         end a job or array now
     POST   /reset                              forget jobs, counters and scripted faults; settings stay
 
 Headers: `X-Tenant` (else `default`); `Idempotency-Key`, per tenant: same key and body is the same job (200

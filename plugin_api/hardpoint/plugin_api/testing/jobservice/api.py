@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, assert_never
 
 import msgspec
 
+from hardpoint.plugin_api.testing.jobservice.arrays import Arrays
 from hardpoint.plugin_api.testing.jobservice.arrays_api import ARRAYS, ArraysApi
 from hardpoint.plugin_api.testing.jobservice.board import Board, Job, JobBody, JobState, Outcome, Tenant
 from hardpoint.plugin_api.testing.jobservice.requests import Answer, BatchBody, Reply, Request, error
@@ -24,9 +26,10 @@ class JobsApi:
         self._board = board
         self._arrays = ArraysApi(board)
 
-    def reset(self) -> None:
-        """Forget what the board does not keep."""
-        self._arrays.arrays.reset()
+    @property
+    def arrays(self) -> Arrays:
+        """What the board does not keep."""
+        return self._arrays.arrays
 
     def handle(self, tenant: Tenant, request: Request, answer: Answer) -> None:
         """Carry out one request and call `answer`, at once or when a long poll ends."""
@@ -46,6 +49,8 @@ class JobsApi:
             case "POST", "/v1/jobs:batchGet":
                 ids = msgspec.json.decode(request.body, type=BatchBody).ids
                 return self._batch(tenant, ids, with_output="outputs" in request.query)
+            case "GET", "/v1/quota":
+                return self._quota(tenant)
             case "GET", "/v1/events":
                 return self._changes(tenant, request.query, answer)
             case _, path if path.startswith(ARRAYS):
@@ -60,6 +65,16 @@ class JobsApi:
                 return Reply(200, view(job))
             case _:
                 return error(404, f"no such call: {request.line}")
+
+    def _quota(self, tenant: Tenant) -> Reply:
+        settings, stats = self._board.settings, tenant.stats
+        body = {
+            "running": stats.running,
+            "slots": min(settings.slots, settings.tenant_slots),
+            "queued": stats.queued,
+            "max_queued": settings.max_queued,
+        }
+        return Reply(200, body, date=time.time() + settings.clock_ahead_s)
 
     def _create(self, tenant: Tenant, request: Request) -> Reply:
         body = _body_decoder.decode(request.body)

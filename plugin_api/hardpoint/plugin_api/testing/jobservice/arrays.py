@@ -20,6 +20,7 @@ from hardpoint.plugin_api.testing.jobservice.board import (
     Outcome,
     Tenant,
 )
+from hardpoint.plugin_api.testing.jobservice.stats import ArrayRecord
 
 LETTERS = {
     JobState.QUEUED: "Q",
@@ -69,6 +70,10 @@ class JobArray:
             return JobState.RUNNING
         order = (JobState.QUEUED, JobState.CANCELLED, JobState.FAILED, JobState.SUCCEEDED)
         return next((state for state in order if state in states), JobState.SUCCEEDED)
+
+    def record(self) -> ArrayRecord:
+        """One line of the service's account."""
+        return ArrayRecord(self.id, self.body.label, self.state.value, [job.id for job in self.jobs])
 
     def view(self) -> dict[str, Any]:
         """As clients see it; whoever sees an item's end has read it."""
@@ -128,6 +133,17 @@ class Arrays:
         if key is not None:
             self._keys[tenant.name, key] = array
         return Outcome.CREATED, array
+
+    def all(self) -> list[JobArray]:
+        """In order of creation."""
+        return list(self._arrays.values())
+
+    def finish(self, id: str, state: JobState) -> bool:
+        """End all items of an array now; whether there is one of that id."""
+        array = self._arrays.get(id)
+        for job in [] if array is None else array.jobs:
+            self._board.end(job, state)
+        return array is not None
 
     def get(self, tenant: Tenant, id: str) -> JobArray | None:
         """The array of that id, if it is this tenant's."""

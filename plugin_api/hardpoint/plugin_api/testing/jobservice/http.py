@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from email.utils import formatdate
 from http import HTTPStatus
 from urllib.parse import parse_qsl, unquote
 
@@ -157,6 +158,8 @@ def encode(reply: Reply, *, malformed: bool, keep_alive: bool) -> bytes:
     head += f"Content-Length: {len(body)}\r\n"
     if reply.retry_after_s is not None:
         head += f"Retry-After: {reply.retry_after_s:g}\r\n"
+    if reply.date is not None:
+        head += f"Date: {formatdate(reply.date, usegmt=True)}\r\n"
     if not keep_alive:
         head += "Connection: close\r\n"
     return head.encode() + b"\r\n" + body

@@ -16,7 +16,7 @@ from hardpoint.plugin_api.errors import TransientError, UsageError
 from hardpoint.plugin_api.testing.jobservice.board import JobState
 from hardpoint.plugin_api.testing.jobservice.faults import ScriptedFault
 from hardpoint.plugin_api.testing.jobservice.settings import Settings
-from hardpoint.plugin_api.testing.jobservice.stats import JobRecord, Stats
+from hardpoint.plugin_api.testing.jobservice.stats import ArrayRecord, JobRecord, Stats
 
 MODULE = "hardpoint.plugin_api.testing.jobservice"
 STOP_WITHIN_S = 10.0
@@ -93,6 +93,10 @@ class JobService:
         """All jobs, oldest first."""
         return msgspec.json.decode(self._call("GET", "/records"), type=list[JobRecord])
 
+    def arrays(self) -> list[ArrayRecord]:
+        """All arrays, oldest first."""
+        return msgspec.json.decode(self._call("GET", "/arrays"), type=list[ArrayRecord])
+
     def configure(self, **settings: Any) -> Settings:
         """Change some settings; raises `UsageError` naming one that does not exist or fit."""
         self.settings = msgspec.json.decode(self._call("POST", "/config", settings), type=Settings)
@@ -103,7 +107,7 @@ class JobService:
         self._call("POST", "/script", faults)
 
     def finish(self, job_id: str, state: JobState = JobState.SUCCEEDED) -> None:
-        """End a job now, whatever its duration."""
+        """End a job, or all items of an array, now, whatever its duration."""
         self._call("POST", "/finish", {"id": job_id, "state": state})
 
     def reset(self) -> None:

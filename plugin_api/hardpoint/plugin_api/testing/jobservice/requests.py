@@ -24,11 +24,12 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """One HTTP answer; `body` is encoded as JSON."""
+    """One HTTP answer; `body` is encoded as JSON, `date` is the service's time in seconds since the epoch."""
 
     status: int
     body: Any
     retry_after_s: float | None = None
+    date: float | None = None
 
 
 Answer = Callable[[Reply], None]

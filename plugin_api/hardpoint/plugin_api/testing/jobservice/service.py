@@ -19,7 +19,9 @@ from hardpoint.plugin_api.testing.jobservice.requests import Answer, Reply, Requ
 from hardpoint.plugin_api.testing.jobservice.settings import Settings
 from hardpoint.plugin_api.testing.jobservice.stats import Stats, add_up
 
-ADMIN_PATHS = frozenset({"/stats", "/records", "/healthz", "/config", "/script", "/finish", "/reset"})
+ADMIN_PATHS = frozenset(
+    {"/stats", "/records", "/arrays", "/healthz", "/config", "/script", "/finish", "/reset"}
+)
 
 
 class _FinishBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -112,6 +114,7 @@ class Service:
             "GET /healthz": lambda _: {"ok": True},
             "GET /stats": lambda _: self.stats(),
             "GET /records": lambda _: [job.record() for job in self._board.all_jobs()],
+            "GET /arrays": lambda _: [array.record() for array in self._api.arrays.all()],
             "POST /config": self._configure,
             "POST /script": lambda body: self._faults.script(
                 msgspec.json.decode(body, type=list[ScriptedFault])
@@ -137,6 +140,8 @@ class Service:
     def _finish(self, body: bytes) -> dict[str, Any]:
         wanted = msgspec.json.decode(body, type=_FinishBody)
         job = self._board.find(wanted.id)
+        if job is None and self._api.arrays.finish(wanted.id, wanted.state):
+            return {}
         if job is None:
             raise ValueError(f"No job `{wanted.id}`")
         self._board.end(job, wanted.state)
@@ -144,7 +149,7 @@ class Service:
 
     def _reset(self) -> None:
         self._board.reset()
-        self._api.reset()
+        self._api.arrays.reset()
         self._faults.reset()
         self._buckets.reset()
         self._traffic.reset()

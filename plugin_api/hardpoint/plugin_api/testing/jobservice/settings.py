@@ -33,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         flap_s: With a period of this many seconds, 503 for its last tenth; 0 for never.
         outage_after_s: The outage begins this long after the start or the last change of settings.
         outage_s: How long every connection is cut before any effect; 0 for no outage.
+        clock_ahead_s: What the `Date` of its answers is ahead of the machine's clock.
         require_token: The bearer token to ask for; empty for none. Absent is 401, another one 403.
         seed: Of the random faults.
 
@@ -61,6 +62,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     flap_s: float = 0.0
     outage_after_s: float = 0.0
     outage_s: float = 0.0
+    clock_ahead_s: float = 0.0
     require_token: str = ""
     seed: int = 1
 

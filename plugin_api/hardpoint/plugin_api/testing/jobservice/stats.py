@@ -21,6 +21,15 @@ class JobRecord(msgspec.Struct, frozen=True):
     """Whether a reply ever showed it as ended."""
 
 
+class ArrayRecord(msgspec.Struct, frozen=True):
+    """One array as the service remembers it; `jobs` are the ids of its items, by index."""
+
+    id: str
+    label: str | None
+    state: str
+    jobs: list[str]
+
+
 class TenantStats(msgspec.Struct, kw_only=True):
     """Counters of one tenant, or the sum over all.
 
