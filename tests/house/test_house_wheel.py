@@ -50,6 +50,13 @@ def test_every_module_of_every_room_is_in_the_wheel(wheel: zipfile.ZipFile) -> N
     assert {name.split("/")[0] for name in packed} == {"hardpoint"}
 
 
+def test_every_template_of_a_plugin_is_in_the_wheel(wheel: zipfile.ZipFile) -> None:
+    templates = (ROOT / "executor" / "hardpoint").rglob("*.template")
+    expected = {path.relative_to(ROOT / "executor").as_posix() for path in templates}
+    assert {name for name in wheel.namelist() if name.endswith(".template")} == expected
+    assert len(expected) > 30
+
+
 def test_the_metadata_names_licence_command_and_python(wheel: zipfile.ZipFile) -> None:
     folder = next(name.split("/")[0] for name in wheel.namelist() if ".dist-info/" in name)
     metadata = Parser().parsestr(wheel.read(f"{folder}/METADATA").decode())
