@@ -1,0 +1,1 @@
+"""Why plugins could not work: what `hardpoint plugins doctor` looks at. It changes nothing."""
