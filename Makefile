@@ -9,7 +9,7 @@ help:
 	@echo "make test    run every check: style, types, layers, tests; prints minutes per suite"
 	@echo "make prove   run the long proofs; resumes where it stopped; writes docs/evidence"
 	@echo "make bench   run the benchmarks"
-	@echo "make docs    write the generated pages of docs/reference again"
+	@echo "make docs    write the generated pages of docs again, and build the site in build/site"
 	@echo "make clean   remove what these commands made, except runs (.hardpoint) and proofs (.prove)"
 	@echo ""
 	@echo "PYTHON=python3.13 make test    use another Python"
@@ -28,6 +28,7 @@ bench: $(READY)
 
 docs: $(READY)
 	$(BIN)/python tools/reference.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .benchmarks build dist

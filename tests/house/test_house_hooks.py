@@ -24,7 +24,7 @@ def hooks() -> dict[str, inspect.Signature]:
 
 def undocumented(page: str) -> list[str]:
     """Hooks without a section of their own, and arguments that their section does not name."""
-    sections = {section.partition("\n")[0].strip("`"): section for section in page.split("\n## ")[1:]}
+    sections = {section.partition("\n")[0].strip("`"): section for section in page.split("\n### ")[1:]}
     missing = [name for name in hooks() if name not in sections]
     return missing + [
         f"{name}({argument})"
