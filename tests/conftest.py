@@ -16,6 +16,6 @@ settings.register_profile(
 )
 settings.load_profile("house")
 
-# What is found out about plugins of the tests is for this session alone; all processes of it share that.
+# What is found out about plugins of the tests is for this run of them alone; all its processes share that.
 _cache = tempfile.TemporaryDirectory(prefix="hardpoint-tests-")
 os.environ["XDG_CACHE_HOME"] = _cache.name

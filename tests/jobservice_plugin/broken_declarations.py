@@ -25,6 +25,14 @@ class TestDeclaresAnotherShape(Broken):
         return msgspec.structs.replace(super().task_type(), shape=Shape.ARRAY)
 
 
+class TestLacksAVerb(Broken):
+    class broken(TokenHandler):
+        prepare = None  # type: ignore[assignment]
+
+    def task_type(self) -> TaskType:
+        return msgspec.structs.replace(super().task_type(), claims=())
+
+
 class TestHidesItsStream(Broken):
     broken = PushHandler
 

@@ -18,6 +18,7 @@ from hardpoint.plugin_api import (
     TaskType,
     hookimpl,
 )
+from hardpoint.plugin_api.verbs import verbs_of
 from hardpoint.registry import PluginQuarantinedError, Registry, load_registry
 from hardpoint.registry.checks import (
     HANDLER_CHECKS,
@@ -27,7 +28,6 @@ from hardpoint.registry.checks import (
     PluginSubject,
     first_violation,
 )
-from hardpoint.registry.verbs import verbs_of
 
 
 class RunHandler:

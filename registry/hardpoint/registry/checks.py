@@ -25,7 +25,7 @@ from hardpoint.plugin_api import (
     Shape,
     TaskType,
 )
-from hardpoint.registry.verbs import accepts, verbs_of
+from hardpoint.plugin_api.verbs import accepts, verbs_of
 
 S = TypeVar("S")
 Checks = Sequence[Callable[[S], str]]

@@ -8,6 +8,7 @@ import pytest
 
 from hardpoint.plugin_api.handler import Idempotency, Shape
 from hardpoint.plugin_api.testing.contract.trial import ContractPart, SwitchT, Trial, expect
+from hardpoint.plugin_api.verbs import verbs_of
 
 
 class DeclaringContract(ContractPart[SwitchT]):
@@ -24,9 +25,13 @@ class DeclaringContract(ContractPart[SwitchT]):
         return trial
 
     def test_declares_its_shape(self, trial: Trial[SwitchT]) -> None:
-        """And a name that can stand in a pool's name."""
+        """With all its verbs, and a name that can stand in a pool's name."""
         name, wanted = trial.type.name, self.shape
         expect(trial.type.shape is wanted, f"Task type `{name}` has the shape `{wanted.value}`")
+        missing = [verb for verb in verbs_of(wanted) if not callable(getattr(trial.handler, verb, None))]
+        expect(
+            not missing, f"The handler of `{name}` has every verb of its shape, also `{', '.join(missing)}`"
+        )
         silent = self.pushes or not hasattr(trial.handler, "watch")
         expect(silent, f"The kit of `{name}`, whose handler has `watch`, is a `PushContract`")
         expect(name == name.lower() and ":" not in name, f"`{name}` is lower case, without `:`")

@@ -10,7 +10,7 @@
     GET    /v1/events[?after=N&wait=S]   changes of the tenant's jobs, oldest first, from `after` or from now;
                                   -N: with the last N before; `wait` holds the answer until there are some
 
-    GET    /v1/quota              {"running", "slots", "queued", "max_queued"} of the tenant, with a `Date`: 200
+    GET    /v1/quota              {"running", "slots", "queued", "max_queued"} of the tenant; a `Date`: 200
 
     POST   /v1/arrays             {"items": [{"duration_s", "fail", "output"}], "label", "tags"}: 201, 200
     POST   /v1/arrays:batchGet    {"ids": [...]}: states of all items, a letter each: `QRSFC`: 200

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import assert_never
 
-from hardpoint.plugin_api import AnyHandler, ArrayHandler, FunctionHandler, JobHandler, Shape
+from hardpoint.plugin_api.handler import AnyHandler, ArrayHandler, FunctionHandler, JobHandler, Shape
 
 
 def verbs_of(shape: Shape) -> dict[str, tuple[str, ...]]:
