@@ -61,7 +61,7 @@ def number_or_name(x: int) -> int | str:
 @task
 def overlapping(x: int, place: str) -> int:
     note_in(place, f"+{x}")
-    time.sleep(0.02)
+    time.sleep(0.2)  # long enough for a second worker to start on a busy machine
     note_in(place, f"-{x}")
     return x
 
