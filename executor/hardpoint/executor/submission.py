@@ -19,7 +19,7 @@ from hardpoint.executor.config.tenant_limits import TenantLimits
 from hardpoint.executor.deciding import admission_request, decided
 from hardpoint.executor.engine.run import Run
 from hardpoint.executor.journal.events import RunPhase, Submitted
-from hardpoint.executor.journal.protocol import ExecutionRow, Journal
+from hardpoint.executor.journal.protocol import ExecutionExistsError, ExecutionRow, Journal
 from hardpoint.plugin_api import AdmissionRequest, Clock, ThrottledError, UsageError, Wire
 from hardpoint.registry import Registry
 
@@ -156,12 +156,23 @@ class Reception:
         compiled = decided(self.registry, compiled, self._request(compiled, graph, wires, terms)).compiled
         code, root = archive_code(workflow.file, workflow.definitions, self.home)
         submitted = self._submitted(compiled, wires, terms, code, root)
-        row = self._row(submitted, terms.get("execution_id", ""), owner)
-        limits = self.limits(row.project, row.domain)
-        kept = self.journal.create(row, compiled.to_json(), [submitted], limits)
-        if kept is None:
-            raise self._refusal(row, limits)
+        kept = self._create(submitted, terms.get("execution_id", ""), owner, compiled.to_json())
         return Run(kept, compiled, graph, [submitted])
+
+    def _create(self, submitted: Submitted, wanted: str, owner: str, workflow: bytes) -> ExecutionRow:
+        limits = self.limits(submitted.project, submitted.domain)
+        while True:
+            row = self._row(submitted, wanted, owner)
+            try:
+                kept = self.journal.create(row, workflow, [submitted], limits)
+            except ExecutionExistsError:
+                if wanted:
+                    raise
+                # Of a thousand runs of one second, two draw the same id once in sixty times.
+                continue
+            if kept is None:
+                raise self._refusal(row, limits)
+            return kept
 
     def _request(
         self, compiled: CompiledWorkflow, graph: FlatGraph, wires: dict[str, Wire], terms: Terms
