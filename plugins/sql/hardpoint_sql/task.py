@@ -1,0 +1,193 @@
+"""What an author writes: SQL as a task."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hardpoint.plugin_api import (
+    SINGLE_OUTPUT,
+    Cache,
+    Options,
+    Parameter,
+    Position,
+    Resources,
+    Retry,
+    Secret,
+    TaskDefinition,
+    UsageError,
+)
+from hardpoint.plugin_api.definition import caller_position
+from hardpoint.plugin_api.sql_text import Identifier, SqlText
+from hardpoint_sql.config import SqlConfig
+from hardpoint_sql.statements import unknown_inputs
+from hardpoint_sql.urls import check_plain, lexis_of
+
+
+class SqlQuery(TaskDefinition):
+    """SQL with typed inputs and outputs.
+
+    Args:
+        name: In listings.
+        sql: One statement, or several with `;` between them.
+        file: Path of a `.sql` file instead, relative to the folder of the file that defines the task.
+        inputs: Type hints by name, or `Parameter(hint, default=…)`. `:name` in the SQL is the value, which
+            the driver binds; of the type `Identifier`, `{name}` is the quoted name; a table (pandas, pyarrow,
+            polars) is a table of that name, in DuckDB only.
+        outputs: What the last statement gives: a table for all of its rows; type hints by the names of its
+            columns for its only row, or one plain type for its only column; None for nothing.
+        names: Names of tables or columns for each `{slot}` in the SQL; checked and quoted, so in the case in
+            which the database keeps them.
+        url: Of the database, as SQLAlchemy writes it, or the `Secret` that holds it. `duckdb:////data/x.duckdb`
+            is a DuckDB file. Empty: a DuckDB in memory, new for each attempt.
+        options: Settings of the connection: `{"memory_limit": "2GB"}` of DuckDB, or what the driver's own
+            `connect` takes.
+        transaction: Whether all statements are one transaction, so that a failed attempt changes nothing.
+            False for SQL that says `BEGIN` and `COMMIT` itself, or that cannot be in one, such as `VACUUM`.
+        read_only: Of a DuckDB file, which is else open to one attempt at a time.
+        version: Set by hand, it replaces the digest of the SQL.
+        resources, retry, cache, timeout, queue_timeout, deadline, interruptible, secrets: As for `@task`.
+
+    Raises:
+        UsageError: There is no SQL, or it and the inputs do not fit each other.
+
+    Example:
+        ```python
+        revenue = SqlQuery(
+            "revenue",
+            sql="SELECT sum(amount) AS total FROM orders WHERE day >= :since",
+            inputs={"orders": pd.DataFrame, "since": date},
+            outputs={"total": float},
+        )
+        ```
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        sql: str | None = None,
+        file: str | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        outputs: Any = None,
+        names: Mapping[str, str | Identifier] | None = None,
+        url: str | Secret = "",
+        options: Mapping[str, str | int | float | bool] | None = None,
+        transaction: bool = True,
+        read_only: bool = False,
+        version: str = "",
+        resources: Resources | None = None,
+        retry: Retry | None = None,
+        cache: Cache | bool | None = None,
+        timeout: timedelta | float | None = None,
+        queue_timeout: timedelta | float | None = None,
+        deadline: timedelta | float | None = None,
+        interruptible: bool = False,
+        secrets: Iterable[Secret | str] = (),
+        doc: str = "",
+    ) -> None:
+        position = caller_position()
+        source = _defining_file(position, name)
+        text = SqlText.given(sql=sql, file=file, folder=source.parent)
+        parameters = {key: _parameter(value) for key, value in (inputs or {}).items()}
+        config = SqlConfig(
+            text,
+            url="" if isinstance(url, Secret) else check_plain(url, name),
+            url_secret=url.name if isinstance(url, Secret) else "",
+            names={slot: _checked(name) for slot, name in (names or {}).items()},
+            name_inputs=tuple(key for key, value in parameters.items() if value.hint is Identifier),
+            options=dict(options or {}),
+            transaction=transaction,
+            read_only=read_only,
+        )
+        _check_inputs(config, parameters)
+        wanted = [Secret(each) if isinstance(each, str) else each for each in secrets]
+        super().__init__(
+            name=name,
+            task_type="sql",
+            file=source,
+            inputs={key: _as_text(each) for key, each in parameters.items()},
+            outputs=_named(outputs),
+            config=msgspec.json.decode(msgspec.json.encode(config)),
+            options=Options(
+                resources=resources or Resources(),
+                retry=retry or Retry(),
+                cache=(Cache() if cache else None) if isinstance(cache, bool) else cache,
+                timeout_s=_seconds(timeout),
+                queue_timeout_s=_seconds(queue_timeout),
+                deadline_s=_seconds(deadline),
+                interruptible=interruptible,
+                secrets=tuple(dict.fromkeys([*wanted, *([url] if isinstance(url, Secret) else [])])),
+            ),
+            version=version or text.digest(),
+            files=text.path(source.parent),
+            doc=doc,
+            position=position,
+        )
+
+
+def _seconds(limit: timedelta | float | None) -> float | None:
+    return limit.total_seconds() if isinstance(limit, timedelta) else limit
+
+
+def _defining_file(position: Position, name: str) -> Path:
+    file = Path(position.file)
+    if not file.is_file():
+        raise UsageError(
+            f"The query `{name}` was defined in `{position.file}`, which is not a file",
+            hint="Define it in a Python file, so that the workflow also runs elsewhere",
+        )
+    return file.resolve()
+
+
+def _parameter(value: Any) -> Parameter:
+    return value if isinstance(value, Parameter) else Parameter(value)
+
+
+def _checked(name: str | Identifier) -> str:
+    return name.name if isinstance(name, Identifier) else Identifier(name).name
+
+
+def _as_text(parameter: Parameter) -> Parameter:
+    """A name travels as text, and is checked again where it becomes SQL."""
+    if parameter.hint is not Identifier:
+        return parameter
+    default = parameter.default
+    return msgspec.structs.replace(
+        parameter, hint=str, default=default.name if isinstance(default, Identifier) else default
+    )
+
+
+def _named(outputs: Any) -> dict[str, Any]:
+    if outputs is None:
+        return {}
+    return dict(outputs) if isinstance(outputs, Mapping) else {SINGLE_OUTPUT: outputs}
+
+
+def _check_inputs(config: SqlConfig, inputs: Mapping[str, Parameter]) -> None:
+    text = config.sql
+    for unknown, line in unknown_inputs(text.text, set(inputs), lexis_of(config.url)):
+        close = get_close_matches(unknown, inputs, n=1)
+        raise UsageError(
+            f"`:{unknown}` in line {line} of {text.origin} is no input",
+            hint=f"Did you mean `:{close[0]}`?" if close else f"Add `{unknown}` to `inputs`",
+        )
+    slots = {*config.names, *config.name_inputs}
+    for slot in slots:
+        if f"{{{slot}}}" not in text.text:
+            raise UsageError(
+                f"The name `{slot}` is not used in {text.origin}",
+                hint=f"A name of a table or column is written `{{{slot}}}`",
+            )
+    for name in inputs:
+        if name not in slots and not re.search(rf"\b{re.escape(name)}\b", text.text):
+            raise UsageError(
+                f"The input `{name}` is not used in {text.origin}",
+                hint=f"Write `:{name}` for its value, or `{name}` if it is a table",
+            )
