@@ -1,0 +1,1 @@
+"""A stand-in for Snowflake on loopback, and faults in front of it."""
