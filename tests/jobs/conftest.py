@@ -202,6 +202,7 @@ class Service:
         self.requests: list[CreateRequest] = []
         self.sinks: list[StatusSink] = []
         self.cancel_works = True
+        self.cancelled = Status(Phase.CANCELLED)
         self.tells_outputs = True
         self.gated = False
 
@@ -284,7 +285,7 @@ class Handler:
         self.service.called("cancel")
         found = self.service.jobs.get(job.id)
         if found is not None and self.service.cancel_works and found.ends_s > self.service.time.at_s:
-            found.ends_s, found.end = self.service.time.at_s, Status(Phase.CANCELLED)
+            found.ends_s, found.end = self.service.time.at_s, self.service.cancelled
 
 
 class LostReply(TransientError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from typing import Any
 
@@ -15,19 +16,24 @@ from hardpoint.executor.engine.job_calls import JobCalls
 from hardpoint.executor.engine.log_budget import CHARS_PER_WINDOW, WINDOW_S, LogBudget
 from hardpoint.executor.engine.plugin_errors import MESSAGE_CHARS
 from hardpoint.executor.engine.plugin_values import (
+    USAGE_NAMES_MAX,
     PluginOutputError,
     copied,
     own_request,
     plain,
     plain_status,
+    sound_usage,
+    with_sound_usage,
 )
 from hardpoint.executor.engine.steps import guarded
 from hardpoint.plugin_api import (
+    ArrayStatus,
     CreateRequest,
     ErrorKind,
     HardpointError,
     Idempotency,
     Interface,
+    ItemStates,
     JobRef,
     Phase,
     Resources,
@@ -206,3 +212,23 @@ def test_a_plugin_that_logs_too_much_is_cut_off_for_a_minute() -> None:
     clock.sleep(WINDOW_S)
     assert passes("again") == "again"
     assert passes("y" * 100_000) == "y" * 10_000 + "… (100000 characters)"
+
+
+FIGURES = st.one_of(st.floats(), st.integers(), st.booleans(), st.text(max_size=3), st.none())
+
+
+@given(st.dictionaries(st.text(max_size=120), FIGURES, max_size=2 * USAGE_NAMES_MAX))
+def test_what_is_kept_of_a_usage_can_be_summed_and_survives_the_journal(told: dict[str, Any]) -> None:
+    sound = sound_usage(told)
+    assert all(type(each) is float and math.isfinite(each) and each >= 0.0 for each in sound.values())
+    assert len(sound) <= USAGE_NAMES_MAX
+    assert {name: told[name] for name in sound} == sound
+    assert plain_status(Status(Phase.RUNNING, usage=told), "job") == Status(Phase.RUNNING, usage=sound)
+
+
+def test_a_wrong_usage_is_said_once_for_a_task_type(caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(3):
+        with_sound_usage(Status(Phase.RUNNING, usage={"cost_usd": float("inf")}), "told_once")
+        with_sound_usage(ArrayStatus(Phase.RUNNING, ItemStates("R"), usage={"x": -1.0}), "told_once")
+    [line] = [record.getMessage() for record in caplog.records if "told_once" in record.getMessage()]
+    assert line == "task type told_once tells a usage that is none; such figures are left out"

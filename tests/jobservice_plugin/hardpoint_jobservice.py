@@ -31,6 +31,7 @@ from hardpoint_jobservice_handlers import (
 
 from hardpoint.plugin_api import (
     SINGLE_OUTPUT,
+    Capability,
     Context,
     Finding,
     Idempotency,
@@ -121,6 +122,7 @@ class JobServicePlugin:
                 idempotency=idempotency,
                 settling_delay_s=0.0 if idempotency is Idempotency.NAME else self._settling_delay_s,
                 poll=self._poll,
+                capabilities=(Capability.USAGE,),
                 doc=f"A job of the fake job service, found again by {idempotency.value}",
             )
 

@@ -45,6 +45,7 @@ class ArrayView(msgspec.Struct, frozen=True):
     label: str | None = None
     tags: dict[str, str] = {}
     errors: dict[int, str] = {}
+    usage: dict[str, float] = {}
 
 
 class ArrayPage(msgspec.Struct, frozen=True):
@@ -77,7 +78,8 @@ class ArrayHandler:
         address = address_of(context, config)
         work = [_work(request, config, inputs) for inputs in items]
         tags = {"spec": digest([request.spec.name, config])}
-        body = msgspec.json.encode({"items": work, "label": request.token, "tags": tags})
+        told = {"label": request.token, "tags": tags, "usage": config.usage}
+        body = msgspec.json.encode({"items": work, **told})
         with context.calls.write():
             answer = self.client.call(
                 *(address, "POST", "/v1/arrays", body),
@@ -149,7 +151,8 @@ def array_status(view: ArrayView | None) -> ArrayStatus:
         for index, why in view.errors.items()
     }
     reason = "" if view.state in PHASES else f"{view.state}, a state this plugin does not know"
-    return ArrayStatus(PHASES.get(view.state, Phase.RUNNING), ItemStates(view.items), reason, errors)
+    phase = PHASES.get(view.state, Phase.RUNNING)
+    return ArrayStatus(phase, ItemStates(view.items), reason, errors, view.usage)
 
 
 def _adopt(request: CreateRequest, config: JobConfig, found: ArrayView) -> JobRef:

@@ -31,6 +31,7 @@ class JobView(msgspec.Struct, frozen=True):
     tags: dict[str, str] = {}
     error: str = ""
     output: Any = None
+    usage: dict[str, float] = {}
 
 
 class JobPage(msgspec.Struct, frozen=True):

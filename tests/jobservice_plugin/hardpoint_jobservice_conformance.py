@@ -34,6 +34,7 @@ from hardpoint.plugin_api.testing.jobservice.switch import JobServiceSwitch
 TOKEN = "sesame-and-nothing-else"
 LONGER_THAN_ANY_TEST_S = 3600.0
 SHORT_S = 0.5
+USAGE = {"bytes_scanned": 4096.0, "cost_usd": 0.25}
 DOCUMENTED: Mapping[str, Phase] = {
     "QUEUED": Phase.QUEUED,
     "RUNNING": Phase.RUNNING,
@@ -68,7 +69,7 @@ class Common:
     def request_with(self, token: str, **config: Any) -> CreateRequest:
         number = SimpleType(SimpleKind.INT)
         interface = Interface((Variable("value", number),), (Variable("result", number),))
-        config |= {"duration_s": LONGER_THAN_ANY_TEST_S, "token_secret": "JOBSERVICE_TOKEN"}
+        config |= {"duration_s": LONGER_THAN_ANY_TEST_S, "token_secret": "JOBSERVICE_TOKEN", "usage": USAGE}
         spec = TaskSpec("flow.py:double", self.name, "v1", interface, config)
         return fake_request(spec, {"value": 10**30}, token=token)
 

@@ -15,6 +15,7 @@ from hardpoint.plugin_api import (
     ContractViolation,
     CreateRequest,
     ErrorInfo,
+    Estimate,
     JobRef,
     Outputs,
     PermanentSystemError,
@@ -56,6 +57,7 @@ class JobConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
         returns: Outputs by name; None: the inputs, in order.
         tenant: As whom to call.
         units: Units of the pool `<task type>:<tenant>` that the attempt holds.
+        usage: What the service says that the job, or the array, used.
         token_secret: Name of the secret that holds the service's bearer token, if it wants one.
         http_timeout_s: Longest wait for one answer.
     """
@@ -68,6 +70,7 @@ class JobConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     returns: dict[str, Any] | None = None
     tenant: str = "default"
     units: int = 1
+    usage: dict[str, float] = {}
     token_secret: str = ""
     http_timeout_s: float = 10.0
 
@@ -87,9 +90,10 @@ def status_of(job: JobView) -> Status:
     if phase is None:
         return Status(Phase.RUNNING, f"{job.state}, a state this plugin does not know")
     if phase is Phase.FAILED:
-        return Status(phase, job.error, ErrorInfo("JobFailed", f"Job `{job.id}` failed: {job.error}"))
+        error = ErrorInfo("JobFailed", f"Job `{job.id}` failed: {job.error}")
+        return Status(phase, job.error, error, usage=job.usage)
     told = phase is Phase.SUCCEEDED and isinstance(job.output, dict)
-    return Status(phase, outputs=job.output if told else None)
+    return Status(phase, outputs=job.output if told else None, usage=job.usage)
 
 
 class _JobServiceHandler:
@@ -147,6 +151,14 @@ class _JobServiceHandler:
         address, secret = address_of_job(context, job)
         with context.calls.write():
             self.client.call(address, "DELETE", f"/v1/jobs/{job.id}", accept=(404,), token_secret=secret)
+
+    def estimate(self, context: Context, request: CreateRequest) -> Estimate:
+        config = config_of(request)
+        body = msgspec.json.encode(_body(request, config))
+        address, secret = address_of(context, config), config.token_secret
+        with context.calls.read():
+            answer = self.client.call(address, "POST", "/v1/jobs:estimate", body, token_secret=secret)
+        return answer.read(Estimate)
 
     def search(self, context: Context, request: CreateRequest, query: str) -> list[JobView]:
         """Jobs that the service lists, oldest first."""
@@ -265,7 +277,8 @@ def _body(request: CreateRequest, config: JobConfig) -> dict[str, Any]:
         "fail": fail or request.attempt <= config.fail_attempts,
         "output": output,
     }
-    return {**work, "label": request.token, "tags": {"spec": digest(work)}}
+    usage = {"usage": config.usage} if config.usage else {}
+    return {**work, **usage, "label": request.token, "tags": {"spec": digest(work)}}
 
 
 def adopt(request: CreateRequest, found: JobView) -> JobRef:

@@ -14,6 +14,7 @@ import broken_declarations
 import broken_functions
 import broken_jobservice
 import broken_streams
+import broken_usage
 import broken_verbs
 import pytest
 
@@ -150,6 +151,17 @@ CAUGHT_BY: dict[ModuleType, dict[str, set[str]]] = {
         "TestRaisesItsOwn": {"test_stream_fails_as_a_poll_does"},
         "TestTellsTheSecret": {"test_stream_only_reads_and_tells_no_secret"},
         "TestStreamIsRight": set(),
+    },
+    broken_usage: {
+        "TestDividesByZero": {"test_usage_is_finite_and_declared"},
+        "TestTellsWhatItDoesNotDeclare": {"test_usage_is_finite_and_declared"},
+        "TestTellsOfSuccessAlone": {
+            "test_usage_is_told_once_the_job_has_ended[FAILED]",
+            "test_usage_is_told_once_the_job_has_ended[CANCELLED]",
+        },
+        "TestEstimatesByTrying": {"test_estimate_changes_nothing"},
+        "TestEstimatesTheSecret": {"test_estimate_holds_no_secret"},
+        "TestUsageIsRight": set(),
     },
     broken_functions: {
         "TestOutputsOfAnotherType": {"test_outputs_fit_the_interface"},

@@ -180,7 +180,7 @@ class Leaves:
         (
             Declares([changed(capabilities=(Capability.PUSH,))]),
             "task type `good` declares the capability `Capability.PUSH`; to be declared are Capability.COST, "
-            "Capability.LOGS alone",
+            "Capability.LOGS, Capability.USAGE alone",
         ),
     ],
 )

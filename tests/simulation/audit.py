@@ -9,6 +9,7 @@ from tests.simulation.book import Book
 from tests.simulation.plan_strategy import POOLS
 from tests.simulation.sim_service import Job, SimService
 from tests.simulation.state_dump import difference
+from tests.simulation.usage_check import check_usage
 from tests.simulation.violation import require
 
 from hardpoint.executor.engine.node_run import NodeRun, NodeState
@@ -114,6 +115,8 @@ class Audit:
         require(not over, f"{owner}: by the journal its runs hold more than there is of {', '.join(over)}")
 
     def _check(self, book: Book, event: Event) -> None:
+        if isinstance(event, AttemptSucceeded | AttemptFailed | AttemptCancelled):
+            check_usage(self._service(), book.state, event)
         match event:
             case AttemptStarted():
                 self._started(book, book.state.unit(event.node), event)

@@ -65,10 +65,11 @@ class SimFunctionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 def status_of(job: Job, now_s: float) -> Status:
     """The service's word on a job."""
     phase = job.phase(now_s)
+    usage = job.usage if phase.terminal else {}
     if phase is not Phase.FAILED:
-        return Status(phase)
+        return Status(phase, usage=usage)
     error = error_of(job, job.items[0].end)
-    return Status(phase, error.message, error)
+    return Status(phase, error.message, error, usage=usage)
 
 
 def error_of(job: Job, end: End) -> ErrorInfo:
@@ -204,7 +205,9 @@ def _states(job: Job, now_s: float) -> ArrayStatus:
         for index, (item, letter) in enumerate(zip(job.items, letters, strict=True))
         if letter == "F"
     }
-    return ArrayStatus(job.phase(now_s), ItemStates(letters), errors=errors)
+    phase = job.phase(now_s)
+    usage = job.usage if phase.terminal else {}
+    return ArrayStatus(phase, ItemStates(letters), errors=errors, usage=usage)
 
 
 class RoughHandler(SimHandler):

@@ -66,6 +66,11 @@ class Job:
         """When its last item ends, unless it is cancelled before."""
         return max(item.ends_s for item in self.items)
 
+    @property
+    def usage(self) -> dict[str, float]:
+        """What it will have used when it is over; no two jobs the same."""
+        return {"items": float(len(self.items)), "units": self.units + self.created_s}
+
     def phase(self, now_s: float) -> Phase:
         """Where the whole of it stands."""
         if now_s >= self.ends_s:

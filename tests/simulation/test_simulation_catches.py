@@ -18,6 +18,7 @@ from tests.simulation.simulate import Ending, scenario, simulate, simulate_world
 
 from hardpoint.executor.engine import cache_lookup, desk
 from hardpoint.executor.engine.cache import cache_key
+from hardpoint.executor.engine.chunk_end import ChunkEnd
 from hardpoint.executor.engine.desk import Desk
 from hardpoint.executor.engine.job_end import JobEnd
 from hardpoint.executor.engine.job_lane import JobLane
@@ -28,7 +29,7 @@ from hardpoint.executor.engine.pool_policies import PoolPolicies
 from hardpoint.executor.engine.run import Run
 from hardpoint.executor.engine.shared_pools import SharedPools
 from hardpoint.executor.engine.upkeep import Upkeep
-from hardpoint.executor.journal.events import Budget
+from hardpoint.executor.journal.events import Budget, JobMoved
 from hardpoint.executor.journal.memory import MemoryJournal
 from hardpoint.executor.journal.protocol import Append
 from hardpoint.executor.throttle.policy import PoolPolicy
@@ -178,6 +179,26 @@ def grants_kept_from_others(patch: Patch) -> None:
     patch.setattr(Run, "take_append", take_append)
 
 
+def usage_only_remembered(patch: Patch) -> None:
+    """What a job used is not journaled before its outputs are read."""
+
+    def moved(*fields: Any) -> JobMoved:
+        made = JobMoved(*fields)
+        return msgspec.structs.replace(made, usage=None)
+
+    patch.setattr("hardpoint.executor.engine.job_end.JobMoved", moved)
+
+
+def usage_told_by_every_item(patch: Patch) -> None:
+    honest = ChunkEnd._item_over
+
+    def item_over(self: ChunkEnd, run: Run, chunk: NodeRun, unit: NodeRun) -> dict[str, float] | None:
+        told = self._attempts.notes(run).usage.get(chunk.id)
+        return honest(self, run, chunk, unit) or told
+
+    patch.setattr(ChunkEnd, "_item_over", item_over)
+
+
 MISTAKES: list[tuple[Callable[[Patch], None], str]] = [
     (token_by_adoption, r"made for attempt|for one token"),
     (act_before_commit, r"before the journal says so|made for attempt"),
@@ -194,6 +215,8 @@ MISTAKES: list[tuple[Callable[[Patch], None], str]] = [
     (timeouts_forgotten, r"after its timeout nobody has cancelled it"),
     (aborts_forgotten, r"is forgotten before it was obeyed"),
     (unknown_outcomes_retried_as_new, r"left running|made for attempt|ended as FAILED"),
+    (usage_only_remembered, r"journaled with the usage None"),
+    (usage_told_by_every_item, r"and the service tells None"),
     (others_ignored, r"jobs hold \d+ units"),
     (grants_kept_from_others, r"jobs hold \d+ units"),
 ]

@@ -71,6 +71,7 @@ class Try(msgspec.Struct, frozen=True):
         log: Where its output lies.
         artifacts: What it attached.
         job: Its external job, once that is known.
+        usage: What that used, once it has ended.
     """
 
     node: str
@@ -82,6 +83,7 @@ class Try(msgspec.Struct, frozen=True):
     log: LogSpan | None = None
     artifacts: tuple[Artifact, ...] = ()
     job: JobRef | None = None
+    usage: dict[str, float] | None = None
 
 
 class RunView:
@@ -245,13 +247,13 @@ def tries_of(events: Iterable[Event]) -> list[Try]:
                         index = open_at[unit]
                         found[index] = msgspec.structs.replace(found[index], job=event.job)
             case AttemptSucceeded():
-                artifacts = event.artifacts
-                end(event.node, NodeState.SUCCEEDED, event.at, log=event.log, artifacts=artifacts)
+                left = {"log": event.log, "artifacts": event.artifacts, "usage": event.usage}
+                end(event.node, NodeState.SUCCEEDED, event.at, **left)
             case AttemptFailed():
-                more = {"error": event.error, "log": event.log, "artifacts": event.artifacts}
-                end(event.node, NodeState.FAILED, event.at, **more)
+                more = {"log": event.log, "artifacts": event.artifacts, "usage": event.usage}
+                end(event.node, NodeState.FAILED, event.at, error=event.error, **more)
             case AttemptCancelled():
-                end(event.node, NodeState.CANCELLED, event.at, log=event.log)
+                end(event.node, NodeState.CANCELLED, event.at, log=event.log, usage=event.usage)
             case NodeCached():
                 found.append(Try(event.node, 0, NodeState.SUCCEEDED, event.at, event.at))
             case AttemptPrepared() | JobMoved() | CreateUnsettled() | CancelRequested():

@@ -36,9 +36,13 @@ class Capability(enum.Enum):
     """Its statuses lead to the logs of the job: `Status.links`."""
     COST = "cost"
     """Its statuses tell what the job cost, in `Status.reason`."""
+    USAGE = "usage"
+    """Its statuses tell what a job that has ended used: `Status.usage`."""
+    ESTIMATE = "estimate"
+    """It can be asked beforehand what a job would use; see `EstimatingHandler`."""
 
 
-DECLARABLE = frozenset({Capability.LOGS, Capability.COST})
+DECLARABLE = frozenset({Capability.LOGS, Capability.COST, Capability.USAGE})
 """What nothing else tells: a task type declares it."""
 
 

@@ -144,6 +144,32 @@ class SweepingHandler(Protocol):
         """
 
 
+class Estimate(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What an attempt is expected to use, said before it is created.
+
+    Args:
+        usage: As in `Status.usage`, under the same names.
+        text: For the reader, in a few lines: the service's own plan, or why there is no figure.
+
+    >>> Estimate({"bytes_scanned": 2e9}, "2 GB of one table").usage
+    {'bytes_scanned': 2000000000.0}
+    """
+
+    usage: dict[str, float] = {}
+    text: str = ""
+
+
+class EstimatingHandler(Protocol):
+    """An addition to a handler of jobs whose service can say beforehand what an attempt would use."""
+
+    def estimate(self, context: Context, request: CreateRequest) -> Estimate:
+        """Ask the service, without starting or writing anything; raise as in `create`.
+
+        Called by `hardpoint plan --estimate`, never on the way to a job: a handler that enforces a ceiling
+        asks by itself in `create`. The request's `token` is no attempt's.
+        """
+
+
 class ArrayHandler(Protocol):
     """Runs N items as one job of a service that knows arrays."""
 

@@ -41,6 +41,10 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         links: Titles and URLs of consoles and logs.
         outputs: For `SUCCEEDED`: wire values by output name, if the service tells them together with the
             status; then `outputs` of the handler is not called.
+        usage: What the attempt has used by now, by name with its unit: `bytes_scanned`, `slot_ms`,
+            `cost_usd`. Finite, at least 0; all that is known each time, not what came since the last poll.
+            Journaled with the attempt's end, whatever the phase, and looked at whenever the phase changes: so
+            told with the end at the latest.
 
     >>> Status(Phase.RUNNING, "step 3 of 7").phase.terminal
     False
@@ -51,6 +55,7 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     error: ErrorInfo | None = None
     links: dict[str, str] = {}
     outputs: dict[str, Any] | None = None
+    usage: dict[str, float] = {}
 
 
 class ItemStates(msgspec.Struct, frozen=True):
@@ -68,9 +73,10 @@ class ItemStates(msgspec.Struct, frozen=True):
 
 
 class ArrayStatus(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an array plugin says of N items in one request."""
+    """What an array plugin says of N items in one request; `usage` is of the whole array."""
 
     phase: Phase
     items: ItemStates
     reason: str = ""
     errors: dict[int, ErrorInfo] = {}
+    usage: dict[str, float] = {}

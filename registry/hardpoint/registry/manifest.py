@@ -93,6 +93,7 @@ def capabilities_of(declared: TaskType, handler: object, links: Sequence[LogLink
         Capability.PUSH: declared.shape is Shape.JOB and _has(handler, "watch"),
         Capability.SWEEP: searches and _has(handler, "duplicates"),
         Capability.LOGS: linked,
+        Capability.ESTIMATE: declared.shape is Shape.JOB and _has(handler, "estimate"),
     }
     has = {*declared.capabilities, *(each for each, holds in follows.items() if holds)}
     return tuple(sorted(each.value for each in has))

@@ -115,6 +115,9 @@ def plan(
             help="Seconds by task, in TOML or JSON; default `recorded`: as in earlier runs.",
         ),
     ] = "",
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Ask services what its jobs would use; nothing is started.")
+    ] = False,
     workers: Workers = None,
     max_parallelism: MaxParallelism = 0,
     json: Json = False,
@@ -131,6 +134,7 @@ def plan(
         max_parallelism=max_parallelism,
         pools=pools,
         durations=durations,
+        estimate=estimate,
     )
     return print_plan([file, name, *(inputs or [])], options)
 
@@ -183,13 +187,16 @@ def list_(
         list[str] | None,
         typer.Option("--phase", metavar="PHASE", help="Only these, such as FAILED; repeatable."),
     ] = None,
+    usage: Annotated[
+        bool, typer.Option("--usage", help="Instead, what the jobs of these runs used, by tenant.")
+    ] = False,
     home: Home = "",
     json: Json = False,
 ) -> int:
     """List runs, the newest first."""
     from hardpoint.executor.cli.executions import list_executions
 
-    return list_executions(home, limit, phase or [], as_json=json)
+    return list_executions(home, limit, phase or [], usage=usage, as_json=json)
 
 
 @executions.command(epilog=CODES)
@@ -200,10 +207,15 @@ def show(
         typer.Argument(metavar="NODE", help="Only this node, sub-workflow, or item such as `squares[17]`."),
     ] = "",
     items: Annotated[bool, typer.Option("--items", help="Tell every item of array nodes.")] = False,
+    usage: Annotated[bool, typer.Option("--usage", help="Instead, what its jobs used, by task.")] = False,
     home: Home = "",
     json: Json = False,
 ) -> int:
     """Show one run, or one node of it: inputs, outputs, attempts, error."""
+    if usage:
+        from hardpoint.executor.cli.usage import show_usage
+
+        return show_usage(home, id, node, as_json=json)
     from hardpoint.executor.cli.show import show_execution
 
     return show_execution(home, id, node, items=items, as_json=json)

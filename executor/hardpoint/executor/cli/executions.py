@@ -12,6 +12,7 @@ from hardpoint.core.compile_errors import did_you_mean
 from hardpoint.executor.cli.exit_codes import DONE
 from hardpoint.executor.cli.failures import of_info
 from hardpoint.executor.cli.output import say, say_json, table
+from hardpoint.executor.cli.usage import list_usage
 from hardpoint.executor.cli.wording import day_and_time, duration, iso, time_of_day
 from hardpoint.executor.journal.events import RunPhase, fields_of
 from hardpoint.executor.journal.protocol import ExecutionRow, Journal
@@ -52,11 +53,14 @@ def took_s(row: ExecutionRow, now: float) -> float | None:
     return None if row.started_at is None else (row.ended_at or now) - row.started_at
 
 
-def list_executions(home: str, limit: int, phases: list[str], *, as_json: bool) -> int:
-    """Print runs, the newest first."""
+def list_executions(home: str, limit: int, phases: list[str], *, usage: bool, as_json: bool) -> int:
+    """Print runs, the newest first; or what their jobs used."""
     wanted = [_phase(each) for each in phases]
     with existing_store(home) as (folder, journal):
         rows = journal.rows(limit=limit, phases=wanted)
+        if usage:
+            list_usage(folder, rows, journal, as_json=as_json)
+            return DONE
     now = time.time()
     if as_json:
         say_json([summary_of(row, now) for row in rows])

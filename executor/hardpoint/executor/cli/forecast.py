@@ -73,22 +73,29 @@ def cache_states(
         if any(up in asked for up in node.upstream):
             ask()
         states[node.id] = UNKNOWN
-        if (wires := _known_inputs(node, inputs, outputs)) is not None:
-            asked[node.id] = [cache_key(spec, each, project, domain) for each in _calls(node, wires)]
+        if (wires := known_inputs(node, inputs, outputs)) is not None:
+            asked[node.id] = [cache_key(spec, each, project, domain) for each in calls_of(node, wires)]
     ask()
     return states
 
 
-def _known_inputs(
+def known_inputs(
     node: FlatNode, inputs: Mapping[str, Wire], outputs: Mapping[str, dict[str, Wire]]
 ) -> dict[str, Any] | None:
+    """Wire values of a node's inputs by name, as bound; None if one of them is not known.
+
+    Args:
+        node: Of the graph.
+        inputs: Of the workflow, those that are known.
+        outputs: Of other nodes, those that are known.
+    """
     try:
         return {name: resolve(binding, inputs, outputs.__getitem__) for name, binding in node.inputs}
     except (KeyError, HardpointError):
         return None
 
 
-def _calls(node: FlatNode, wires: dict[str, Any]) -> list[dict[str, Any]]:
+def calls_of(node: FlatNode, wires: dict[str, Any]) -> list[dict[str, Any]]:
     """The inputs of each attempt: of the node, or of the items of a mapped one."""
     if node.map is None:
         return [wires]

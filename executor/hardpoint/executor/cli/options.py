@@ -39,10 +39,11 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class PlanOptions(RunOptions):
-    """What `plan` takes besides: a run is simulated, with such durations."""
+    """What `plan` takes besides: a run is simulated, with such durations; services are asked."""
 
     pools: bool = False
     durations: str = ""
+    estimate: bool = False
 
 
 OPTIONS = {
@@ -61,12 +62,12 @@ OPTIONS = {
 }
 """Spelling → field of `RunOptions`."""
 
-PLAN_OPTIONS = {**OPTIONS, "--pools": "pools", "--durations": "durations"}
+PLAN_OPTIONS = {**OPTIONS, "--pools": "pools", "--durations": "durations", "--estimate": "estimate"}
 """The same of `plan`: field of `PlanOptions`."""
 
 FLAGS = frozenset({"detach", "json", "help"})
 """Fields whose options take no value."""
-PLAN_FLAGS = FLAGS | {"pools"}
+PLAN_FLAGS = FLAGS | {"pools", "estimate"}
 
 NUMBERS = {
     "workers": (1, "a number above 0"),

@@ -23,10 +23,12 @@ from hardpoint.executor.cli.inputs import help_lines, read_inputs
 from hardpoint.executor.cli.options import PLAN_OPTIONS, PlanOptions
 from hardpoint.executor.cli.output import patience, say, say_json, table
 from hardpoint.executor.cli.plan_decided import foreseen, foreseen_json, foreseen_lines
+from hardpoint.executor.cli.plan_estimate import estimates, estimates_json, estimates_lines
 from hardpoint.executor.cli.plan_pools import prediction, prediction_json, prediction_lines
 from hardpoint.executor.cli.plugins import BUILT_IN, the_registry
 from hardpoint.executor.cli.wording import duration, plural
 from hardpoint.executor.cli.words import Parsed, parse_words
+from hardpoint.executor.estimating import Estimates
 from hardpoint.executor.home import home_path
 from hardpoint.executor.plan_steps import Predicted
 from hardpoint.executor.view import existing_store, recorded_durations_s
@@ -60,19 +62,25 @@ def print_plan(words: Sequence[str], options: PlanOptions) -> int:
     compiled = found.decided.compiled
     project, domain = options.project or DEFAULT_PROJECT, options.domain or DEFAULT_DOMAIN
     told: Predicted | None = None
+    asked: Estimates | None = None
     with existing_store(options.home) as (folder, journal):
         cached = cache_states(compiled, graph, wires, journal, project, domain)
         chain = longest_chain(graph, recorded_durations_s(journal, compiled.body.name))
         if options.pools:
             told = prediction(compiled, graph, wires, cached, registry, journal, folder, options)
+        if options.estimate:
+            with patience("asking services for estimates"):
+                asked = estimates(compiled, graph, wires, cached, registry, folder, (project, domain))
     rows = _rows(compiled, graph, registry, cached)
     if options.json:
         more = {} if told is None else {"pools": prediction_json(told)}
+        more |= {} if asked is None else {"estimates": estimates_json(asked)}
         say_json({**_as_json(compiled, rows, chain), **foreseen_json(found), **more})
     else:
         _print_table(compiled, graph, rows, chain)
         say(*foreseen_lines(found))
         say(*(() if told is None else prediction_lines(told)))
+        say(*(() if asked is None else estimates_lines(asked)))
     return DONE
 
 

@@ -252,4 +252,5 @@ def _try_json(view: RunView, each: Try) -> dict[str, Any]:
         "error": of_info(each.error) if each.error else None,
         "artifacts": [{"title": one.title, "path": one.reference.uri} for one in each.artifacts],
         "links": view.links_of(each),
+        "usage": each.usage or {},
     }

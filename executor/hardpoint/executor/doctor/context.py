@@ -18,7 +18,16 @@ from hardpoint.registry import Registry
 
 
 class LookingGate(CallGate):
-    """Lets calls through that change nothing, at the rate of the task type."""
+    """Lets calls through that change nothing, at the rate of the task type.
+
+    Args:
+        task_type, rates: See `CallGate`.
+        verb: What is called with it, for messages.
+    """
+
+    def __init__(self, task_type: str, rates: Rates, verb: str) -> None:
+        super().__init__(task_type, rates, lambda: False)
+        self._verb = verb
 
     def write(self) -> AbstractContextManager[None]:
         """Refuse.
@@ -27,7 +36,7 @@ class LookingGate(CallGate):
             ContractViolation: Always.
         """
         raise ContractViolation(
-            "`diagnose` called `context.calls.write()`, but must change nothing",
+            f"`{self._verb}` called `context.calls.write()`, but must change nothing",
             hint="Report it to the plugin's author: `context.calls.read()` is for looking",
         )
 
@@ -88,5 +97,5 @@ class DoctorContexts:
 
     def __call__(self, task_type: str) -> DoctorContext:
         """The context of a task type, or of an extension."""
-        gate = LookingGate(task_type, self._rates, lambda: False)
+        gate = LookingGate(task_type, self._rates, "diagnose")
         return DoctorContext(task_type, gate, self._store, self._clock, self._ask, self._told)

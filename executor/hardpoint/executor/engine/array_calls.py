@@ -6,7 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hardpoint.executor.engine.job_calls import expect, mapping
-from hardpoint.executor.engine.plugin_values import PluginOutputError, own_inputs, own_request, plain
+from hardpoint.executor.engine.plugin_values import (
+    PluginOutputError,
+    own_inputs,
+    own_request,
+    plain,
+    with_sound_usage,
+)
 from hardpoint.executor.engine.steps import outputs_problem
 from hardpoint.plugin_api import (
     ArrayStatus,
@@ -73,7 +79,8 @@ class ArrayCalls:
     def poll(self, jobs: Sequence[JobRef]) -> dict[str, ArrayStatus]:
         """States of all items by job id; jobs that the answer leaves out are asked for again."""
         answer = mapping(self._handler.poll_arrays(self._context, list(jobs)), "poll_arrays", self.task_type)
-        told = ((job, _plain_status(status)) for job, status in answer.items())
+        name = self.task_type.name
+        told = ((job, _plain_status(status, name)) for job, status in answer.items())
         return {job: status for job, status in told if status is not None}
 
     def ended(self, job: JobRef) -> bool:
@@ -107,9 +114,9 @@ class ArrayCalls:
         return True
 
 
-def _plain_status(status: Any) -> ArrayStatus | None:
+def _plain_status(status: Any, task_type: str) -> ArrayStatus | None:
     try:
-        found: ArrayStatus = plain(status, ArrayStatus)
+        found: ArrayStatus = plain(with_sound_usage(status, task_type), ArrayStatus)
     except PluginOutputError:
         return None
     return found

@@ -38,6 +38,8 @@ class ChunkEnd(JobEnd):
             self._absent(run, chunk, asked_at)
             return
         self._attempts.notes(run).absent_since.pop(chunk.id, None)
+        if status.usage:
+            self._attempts.notes(run).usage[chunk.id] = status.usage
         letters = status.items.letters
         if len(letters) != len(chunk.chunk) or not set(letters) <= set("QRSFC"):
             self._broken(run, chunk, letters)
@@ -131,8 +133,8 @@ class ChunkEnd(JobEnd):
         if spec.cache is not None:
             key = cache_key(spec, run.inputs_of(unit.id), run.row.project, run.row.domain)
             run.cached.append(CachedOutputs(key, run.id, unit.id, outputs, now))
-        self._item_over(run, chunk, unit)
-        self._desk.emit(run, AttemptSucceeded(now, unit.id, unit.attempt, outputs))
+        usage = self._item_over(run, chunk, unit)
+        self._desk.emit(run, AttemptSucceeded(now, unit.id, unit.attempt, outputs, usage=usage))
 
     # Failure and cancellation
 
@@ -148,23 +150,26 @@ class ChunkEnd(JobEnd):
 
     def _fail_item(self, run: Run, unit: NodeRun, error: ErrorInfo) -> None:
         chunk = run.state.find(unit.token)
-        if chunk is not None:
-            self._item_over(run, chunk, unit)
-        self._desk.fail(run, unit, error)
+        usage = self._item_over(run, chunk, unit) if chunk is not None else None
+        self._desk.fail(run, unit, error, usage=usage)
 
     def _confirm_item(self, run: Run, chunk: NodeRun, unit: NodeRun) -> None:
-        self._item_over(run, chunk, unit)
+        usage = self._item_over(run, chunk, unit)
         now, spec = self._desk.clock.now(), run.spec(unit.id)
         if run.state.phase is not RunPhase.RUNNING or chunk.cancel is CancelCause.ABORT:
-            self._desk.emit(run, AttemptCancelled(now, unit.id, unit.attempt))
+            self._desk.emit(run, AttemptCancelled(now, unit.id, unit.attempt, usage=usage))
         elif chunk.cancel is CancelCause.DEADLINE:
-            error = deadline_error(unit, spec)
-            self._desk.emit(run, AttemptFailed(now, unit.id, unit.attempt, error, Budget.USER))
+            what = (deadline_error(unit, spec), Budget.USER)
+            self._desk.emit(run, AttemptFailed(now, unit.id, unit.attempt, *what, usage=usage))
         else:
-            self._desk.fail(run, unit, timeout_error(unit, spec))
+            self._desk.fail(run, unit, timeout_error(unit, spec), usage=usage)
 
-    def _item_over(self, run: Run, chunk: NodeRun, unit: NodeRun) -> None:
-        """An item holds nothing any more; before its last item's event, neither does the chunk."""
-        if chunk.pending == 1:
-            self._over(run, chunk)
+    def _item_over(self, run: Run, chunk: NodeRun, unit: NodeRun) -> dict[str, float] | None:
+        """An item holds nothing any more; before its last item's event, neither does the chunk.
+
+        Returns:
+            What the chunk used, if this is its last item.
+        """
+        usage = self._over(run, chunk) if chunk.pending == 1 else None
         self._attempts.give_back(run, unit)
+        return usage

@@ -75,6 +75,7 @@ class Desk:
         error: ErrorInfo,
         log: LogSpan | None = None,
         artifacts: tuple[Artifact, ...] = (),
+        usage: dict[str, float] | None = None,
     ) -> None:
         """End an attempt with an error: by its class another follows, or the run fails."""
         now, spec = self.clock.now(), run.spec(node.id)
@@ -89,7 +90,8 @@ class Desk:
         )
         retry_at = None if wait_s is None else now + wait_s
         budget = budget_of(error)
-        self.emit(run, AttemptFailed(now, node.id, node.attempt, error, budget, retry_at, log, artifacts))
+        what = (error, budget, retry_at, log, artifacts, usage)
+        self.emit(run, AttemptFailed(now, node.id, node.attempt, *what))
 
     def inputs_of(self, run: Run, node: NodeRun) -> dict[str, Wire] | None:
         """A node's inputs; None, and the node fails, if a promised item is not there after all."""

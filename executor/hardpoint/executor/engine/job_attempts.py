@@ -44,6 +44,8 @@ class Notes:
         """Why a create failed that may have made a job all the same."""
         self.blind: dict[str, int] = {}
         """Looks for a job that broke down, of attempts of which nothing better is known."""
+        self.usage: dict[str, dict[str, float]] = {}
+        """What the latest status that was looked at told of it."""
         self.cancelling: dict[str, float] = {}
         """Attempts whose job is asked to end, again and again, and since when."""
         self.collecting: set[str] = set()

@@ -58,6 +58,8 @@ class JobEnd:
         now = self._desk.clock.now()
         if status.phase is not Phase.ABSENT:
             self._attempts.notes(run).absent_since.pop(node.id, None)
+        if status.usage:
+            self._attempts.notes(run).usage[node.id] = status.usage
         match status.phase:
             case Phase.ABSENT:
                 self._absent(run, node, asked_at)
@@ -77,8 +79,8 @@ class JobEnd:
 
     def _journal_phase(self, run: Run, node: NodeRun, status: Status, now: float) -> None:
         if status.phase is not node.phase:
-            moved = JobMoved(now, node.id, node.attempt, status.phase, status.reason, status.links)
-            self._desk.emit(run, moved)
+            told = (status.phase, status.reason, status.links, status.usage or None)
+            self._desk.emit(run, JobMoved(now, node.id, node.attempt, *told))
 
     def _absent(self, run: Run, node: NodeRun, asked_at: float) -> None:
         # Not from the attempt's start: a create that was repeated for long may just have made the job.
@@ -137,8 +139,8 @@ class JobEnd:
             now = self._desk.clock.now()
             if node.key:
                 run.cached.append(CachedOutputs(node.key, run.id, node.id, outputs, now))
-            self._over(run, node)
-            self._desk.emit(run, AttemptSucceeded(now, node.id, node.attempt, outputs))
+            usage = self._over(run, node)
+            self._desk.emit(run, AttemptSucceeded(now, node.id, node.attempt, outputs, usage=usage))
 
         self._sweep.before_end(run, node, end)
 
@@ -148,18 +150,21 @@ class JobEnd:
         """The attempt is over without outputs, and so is its job, if it had one."""
 
         def end() -> None:
-            self._over(run, node)
-            self._desk.fail(run, node, error)
+            usage = self._over(run, node)
+            self._desk.fail(run, node, error, usage=usage)
 
         self._sweep.before_end(run, node, end)
 
-    def _over(self, run: Run, node: NodeRun) -> None:
+    def _over(self, run: Run, node: NodeRun) -> dict[str, float] | None:
+        """Hold and watch nothing more for an attempt; return what its job used, as far as it was told."""
         notes = self._attempts.notes(run)
+        usage = notes.usage.pop(node.id, None) or node.usage
         notes.doubts.pop(node.id, None)
         notes.cancelling.pop(node.id, None)
         if node.job is not None:
             self._watch.forget(run, node)
         self._attempts.give_back(run, node)
+        return usage
 
     def cancel(self, run: Run, node: NodeRun, job: JobRef) -> None:
         """Ask for the end of a job, again and again, until the service confirms that it has ended."""
@@ -194,18 +199,18 @@ class JobEnd:
         """The service confirms that the attempt's job has ended, or that there is none."""
 
         def end() -> None:
-            self._over(run, node)
+            usage = self._over(run, node)
             now, spec = self._desk.clock.now(), run.spec(node.id)
             if run.state.phase is not RunPhase.RUNNING or node.cancel is CancelCause.ABORT:
-                self._desk.emit(run, AttemptCancelled(now, node.id, node.attempt))
+                self._desk.emit(run, AttemptCancelled(now, node.id, node.attempt, usage=usage))
             elif node.cancel is CancelCause.DEADLINE:
-                error = deadline_error(node, spec)
-                self._desk.emit(run, AttemptFailed(now, node.id, node.attempt, error, Budget.USER))
+                what = (deadline_error(node, spec), Budget.USER)
+                self._desk.emit(run, AttemptFailed(now, node.id, node.attempt, *what, usage=usage))
             elif node.cancel is CancelCause.PREEMPTED:
-                error = preempted_error(node)
-                self._desk.emit(run, AttemptFailed(now, node.id, node.attempt, error, Budget.NOBODY, now))
+                why = (preempted_error(node), Budget.NOBODY, now)
+                self._desk.emit(run, AttemptFailed(now, node.id, node.attempt, *why, usage=usage))
             else:
-                self._desk.fail(run, node, timeout_error(node, spec))
+                self._desk.fail(run, node, timeout_error(node, spec), usage=usage)
 
         self._sweep.before_end(run, node, end)
 

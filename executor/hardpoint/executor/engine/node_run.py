@@ -134,6 +134,7 @@ class NodeRun:
     phase: Rare[Phase | None] = Rare(None)
     reason = Rare("")
     links: Rare[Mapping[str, str]] = Rare(MappingProxyType({}))
+    usage: Rare[dict[str, float] | None] = Rare(None)
     cancel: Rare[CancelCause | None] = Rare(None)
 
     def __init__(self, id: str, pending: int, parent: NodeRun | None = None, index: int = -1) -> None:

@@ -6,12 +6,15 @@ said to be of a type. None of that may reach a run's state, another plugin, or t
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
 from hardpoint.plugin_api import (
+    ArrayStatus,
     CreateRequest,
     ErrorKind,
     HardpointError,
@@ -21,6 +24,13 @@ from hardpoint.plugin_api import (
 )
 
 T = TypeVar("T")
+
+USAGE_NAMES_MAX = 32
+USAGE_NAME_CHARS = 100
+"""What is kept of a usage: every attempt's end holds it for ever."""
+
+logger = logging.getLogger("hardpoint.engine")
+_said: set[str] = set()
 
 
 class PluginOutputError(HardpointError):
@@ -74,7 +84,7 @@ def plain_status(status: Any, task_type: str) -> Status | None:
     if isinstance(status, Status) and type(status.phase) is Phase and _says_no_more(status):
         return status
     try:
-        found: Status = plain(status, Status)
+        found: Status = plain(with_sound_usage(status, task_type), Status)
     except PluginOutputError as error:
         if isinstance(status, Status) and type(status.phase) is Phase and status.phase.terminal:
             error.message = f"Task type `{task_type}` told {error.message}"
@@ -92,7 +102,51 @@ def _says_no_more(status: Status) -> bool:
         and status.outputs is None
         and type(status.links) is dict
         and not status.links
+        and type(status.usage) is dict
+        and not status.usage
     )
+
+
+def with_sound_usage(status: Any, task_type: str) -> Any:
+    """The same status without what is no usage: a wrong figure is no reason to fail what has been paid for.
+
+    Args:
+        status: From a plugin; what is none is given back as it is.
+        task_type: Whose.
+
+    >>> with_sound_usage(Status(Phase.RUNNING, usage={"bytes": 7, "cost_usd": float("nan")}), "acme").usage
+    {'bytes': 7.0}
+    """
+    if not isinstance(status, Status | ArrayStatus):
+        return status
+    told: Any = status.usage
+    if type(told) is dict and not told:
+        return status
+    sound = sound_usage(told)
+    if (type(told) is not dict or len(sound) < len(told)) and task_type not in _said:
+        _said.add(task_type)
+        logger.warning("task type %s tells a usage that is none; such figures are left out", task_type)
+    return msgspec.structs.replace(status, usage=sound)
+
+
+def sound_usage(told: Any) -> dict[str, float]:
+    """Those of its figures that are some: finite numbers from 0 on, by name, and not too many.
+
+    >>> sound_usage({"bytes": 7, "cost_usd": "3 $", "slot_ms": -1.0, "": 1.0})
+    {'bytes': 7.0}
+    """
+    if type(told) is not dict:
+        return {}
+    sound = {name: float(value) for name, value in told.items() if _is_figure(name, value)}
+    return {name: sound[name] for name in sorted(sound)[:USAGE_NAMES_MAX]}
+
+
+def _is_figure(name: Any, value: Any) -> bool:
+    if type(name) is not str or not 0 < len(name) <= USAGE_NAME_CHARS:
+        return False
+    if type(value) is int:
+        return 0 <= value < 2**63
+    return isinstance(value, float) and math.isfinite(value) and value >= 0.0
 
 
 def own_request(request: CreateRequest) -> CreateRequest:

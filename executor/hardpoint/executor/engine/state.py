@@ -154,6 +154,8 @@ class RunState:
             case JobMoved():
                 node.phase, node.reason = event.phase, event.reason
                 node.links = event.links or node.links
+                if event.usage:
+                    node.usage = event.usage
                 return [Collect(node.id)] if event.phase is Phase.SUCCEEDED else []
             case CreateUnsettled():
                 node.reason = event.error.message
@@ -214,6 +216,8 @@ class RunState:
         node.artifacts = event.artifacts
         node.job = None
         node.phase = None
+        if node.usage:
+            node.usage = None
         if event.budget is Budget.USER:
             node.user_failures += 1
         elif event.budget is Budget.SYSTEM:

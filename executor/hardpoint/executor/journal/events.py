@@ -183,6 +183,8 @@ class JobMoved(EventBase, frozen=True, tag="moved"):
     phase: Phase
     reason: str = ""
     links: dict[str, str] = {}
+    usage: dict[str, float] | None = None
+    """What the status told, kept until the attempt ends; only the event of the end counts it."""
 
 
 class CancelRequested(EventBase, frozen=True, tag="cancel"):
@@ -203,6 +205,8 @@ class AttemptSucceeded(EventBase, frozen=True, tag="succeeded"):
     outputs: dict[str, Wire]
     log: LogSpan | None = None
     artifacts: tuple[Artifact, ...] = ()
+    usage: dict[str, float] | None = None
+    """What its job used, by name; of a chunk of items, the last of them to end tells it."""
 
 
 class AttemptFailed(EventBase, frozen=True, tag="failed"):
@@ -216,6 +220,7 @@ class AttemptFailed(EventBase, frozen=True, tag="failed"):
     retry_at: float | None = None
     log: LogSpan | None = None
     artifacts: tuple[Artifact, ...] = ()
+    usage: dict[str, float] | None = None
 
 
 class AttemptCancelled(EventBase, frozen=True, tag="cancelled"):
@@ -225,6 +230,7 @@ class AttemptCancelled(EventBase, frozen=True, tag="cancelled"):
     node: str
     attempt: int
     log: LogSpan | None = None
+    usage: dict[str, float] | None = None
 
 
 class AbortRequested(EventBase, frozen=True, tag="abort"):

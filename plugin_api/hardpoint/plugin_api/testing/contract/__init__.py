@@ -54,6 +54,7 @@ from hardpoint.plugin_api.testing.contract.switch import (
     SwitchT,
 )
 from hardpoint.plugin_api.testing.contract.trial import Trial
+from hardpoint.plugin_api.testing.contract.using import EstimatingContract, UsageContract
 
 __all__ = [
     "ArrayContract",
@@ -81,6 +82,8 @@ class HandlerContract(
     FailingContract[SwitchT],
     SecrecyContract[SwitchT],
     LeakingContract[SwitchT],
+    UsageContract[SwitchT],
+    EstimatingContract[SwitchT],
 ):
     """The whole suite for a job-shaped task type; subclass it in a test module."""
 

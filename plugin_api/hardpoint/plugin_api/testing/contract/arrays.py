@@ -24,6 +24,7 @@ from hardpoint.plugin_api.testing.contract.results import expect_outputs
 from hardpoint.plugin_api.testing.contract.secrecy import SecrecyContract
 from hardpoint.plugin_api.testing.contract.switch import SwitchT, ability
 from hardpoint.plugin_api.testing.contract.trial import ContractPart, Trial, expect
+from hardpoint.plugin_api.testing.contract.using import UsageContract
 
 ITEMS = 5
 LETTERS = "QRSFC"
@@ -155,6 +156,7 @@ class ArrayContract(
     FailingContract[SwitchT],
     SecrecyContract[SwitchT],
     LeakingContract[SwitchT],
+    UsageContract[SwitchT],
     ItemsContract[SwitchT],
 ):
     """The whole suite for an array-shaped task type."""

@@ -1,9 +1,10 @@
 """A fake external job service: HTTP, tenants, slots, rates, quotas, and faults by script or by seed.
 
-    POST   /v1/jobs               {"duration_s", "fail", "label", "name", "tags", "output"}: 201, 200 replayed
+    POST   /v1/jobs               {"duration_s", "fail", "label", "name", "tags", "output", "usage"}: 201, 200
     GET    /v1/jobs/ID[?wait=S]   one job with its output; `wait` holds the answer until it ended: 200, 404
     GET    /v1/jobs?ids=A,B       up to `batch_max` jobs; unknown ids are left out: 200, 413
     POST   /v1/jobs:batchGet[?outputs]   {"ids": [...]}: the same, for more ids than a URL holds; with outputs
+    POST   /v1/jobs:estimate      as for a create, which it is not: {"usage", "text"}: 200
     GET    /v1/jobs?name=N        the job of that name, consistent at once: 200
     GET    /v1/jobs?label=&state=&after=ID&limit=N   a listing, oldest first, `listing_lag_s` late: 200
     DELETE /v1/jobs/ID            cancel; repeatable: 200, 404
@@ -12,7 +13,7 @@
 
     GET    /v1/quota              {"running", "slots", "queued", "max_queued"} of the tenant; a `Date`: 200
 
-    POST   /v1/arrays             {"items": [{"duration_s", "fail", "output"}], "label", "tags"}: 201, 200
+    POST   /v1/arrays             {"items": [{"duration_s", "fail", "output"}], "label", "tags", "usage"}: 201
     POST   /v1/arrays:batchGet    {"ids": [...]}: states of all items, a letter each: `QRSFC`: 200
     GET    /v1/arrays?label=      a listing, `listing_lag_s` late: 200
     POST   /v1/arrays/ID:outputs  {"items": [0, 1]}: outputs of items that succeeded: 200, 404
@@ -29,6 +30,8 @@ and `"replayed": true`), same key with another body is refused (409); `Authoriza
 is required. A `name` is unique within its tenant: a second create gets 409 with the first one's id.
 
 Each item of an array is a job of its own, labelled `<label>[<index>]`: a slot, a record, counters for each.
+
+The `usage` of a job, or of an array, is shown once it has ended, in whatever state.
 
 States: QUEUED → RUNNING → SUCCEEDED | FAILED | CANCELLED. A job waits in QUEUED for a slot. Tenants that wait
 take turns; within a tenant first come, first served.

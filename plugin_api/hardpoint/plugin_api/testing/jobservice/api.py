@@ -49,6 +49,8 @@ class JobsApi:
             case "POST", "/v1/jobs:batchGet":
                 ids = msgspec.json.decode(request.body, type=BatchBody).ids
                 return self._batch(tenant, ids, with_output="outputs" in request.query)
+            case "POST", "/v1/jobs:estimate":
+                return _estimate(_body_decoder.decode(request.body))
             case "GET", "/v1/quota":
                 return self._quota(tenant)
             case "GET", "/v1/events":
@@ -160,6 +162,12 @@ class JobsApi:
         return Reply(200, {"jobs": [seen(job, with_output=with_output) for job in jobs if job is not None]})
 
 
+def _estimate(body: JobBody) -> Reply:
+    """What a job would use, without starting it."""
+    text = f"a job of {body.duration_s:g} s" + (", which will fail" if body.fail else "")
+    return Reply(200, {"usage": body.usage, "text": text})
+
+
 def view(job: Job, *, with_output: bool = False) -> dict[str, Any]:
     """A job as clients see it; its output only where it is asked for."""
     body = job.body
@@ -173,6 +181,8 @@ def view(job: Job, *, with_output: bool = False) -> dict[str, Any]:
         "started": job.started,
         "ended": job.ended,
     }
+    if job.ended is not None and body.usage:
+        shown["usage"] = body.usage
     if job.state is JobState.FAILED:
         shown["error"] = "the job was told to fail"
     if with_output and job.state is JobState.SUCCEEDED:

@@ -45,6 +45,7 @@ class ArrayBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     items: list[ItemBody]
     label: str | None = None
     tags: dict[str, str] = {}
+    usage: dict[str, float] = {}
 
 
 @dataclass(slots=True, eq=False)
@@ -85,6 +86,7 @@ class JobArray:
             "items": "".join(LETTERS[job.state] for job in self.jobs),
             "label": self.body.label,
             "tags": self.body.tags,
+            "usage": self.body.usage if all(job.ended is not None for job in self.jobs) else {},
             "errors": {
                 str(index): "the item was told to fail"
                 for index, job in enumerate(self.jobs)

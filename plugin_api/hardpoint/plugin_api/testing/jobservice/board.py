@@ -42,6 +42,8 @@ class JobBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str | None = None
     tags: dict[str, str] = {}
     output: msgspec.Raw = NOTHING
+    usage: dict[str, float] = {}
+    """What the service will say that the job used, once it has ended."""
 
 
 class Timer(Protocol):
