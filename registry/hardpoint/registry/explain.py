@@ -17,7 +17,9 @@ from hardpoint.registry.errors import (
 from hardpoint.registry.permits import Denied
 from hardpoint.registry.quarantine import Quarantine, Stage
 
-KNOWN_DISTRIBUTIONS = {"notebook": "hardpoint-notebook"}
+KNOWN_DISTRIBUTIONS = {
+    name: f"hardpoint-{name}" for name in ("athena", "bigquery", "notebook", "snowflake", "sql")
+}
 """Distributions of this project, by task type. A guessed name is never offered to `pip install`: anybody
 could have registered it."""
 
