@@ -24,6 +24,8 @@ CAPABILITIES = {
     "push": "the service tells of changes by itself",
     "sweep": "second jobs of a repeated create are found",
     "logs": "leads to the logs of a job",
+    "usage": "tells what a job used",
+    "estimate": "tells beforehand what a job would use",
     "cost": "tells what a job cost",
 }
 
