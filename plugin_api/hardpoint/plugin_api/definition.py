@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +27,47 @@ class Options(msgspec.Struct, frozen=True):
     interruptible: bool = False
     secrets: tuple[Secret, ...] = ()
 
+    @classmethod
+    def given(
+        cls,
+        *,
+        resources: Resources | None = None,
+        retry: Retry | None = None,
+        cache: Cache | bool | None = None,
+        timeout: timedelta | float | None = None,
+        queue_timeout: timedelta | float | None = None,
+        deadline: timedelta | float | None = None,
+        interruptible: bool = False,
+        secrets: Iterable[Secret | str] = (),
+    ) -> Options:
+        """The options in the forms that authors write them in, as for `@task`.
+
+        Args:
+            resources, retry: None for the defaults.
+            cache: True for one with its defaults.
+            timeout, queue_timeout, deadline: A `timedelta`, or seconds.
+            interruptible: As it is.
+            secrets: A plain text is the name of one.
+
+        >>> options = Options.given(cache=True, timeout=timedelta(minutes=1), secrets=["token"])
+        >>> options.cache == Cache(), options.timeout_s, options.secrets[0].name
+        (True, 60.0, 'token')
+        """
+        return cls(
+            resources=resources or Resources(),
+            retry=retry or Retry(),
+            cache=(Cache() if cache else None) if isinstance(cache, bool) else cache,
+            timeout_s=_seconds(timeout),
+            queue_timeout_s=_seconds(queue_timeout),
+            deadline_s=_seconds(deadline),
+            interruptible=interruptible,
+            secrets=tuple(Secret(each) if isinstance(each, str) else each for each in secrets),
+        )
+
+
+def _seconds(limit: timedelta | float | None) -> float | None:
+    return limit.total_seconds() if isinstance(limit, timedelta) else limit
+
 
 class Parameter(msgspec.Struct, frozen=True):
     """One input as the author wrote it: a Python type hint, perhaps a default and a word of help."""
@@ -33,6 +75,15 @@ class Parameter(msgspec.Struct, frozen=True):
     hint: Any
     default: Any = msgspec.UNSET
     doc: str = ""
+
+    @classmethod
+    def given(cls, value: Any) -> Parameter:
+        """A type hint as a parameter; a parameter as it is.
+
+        >>> Parameter.given(int)
+        Parameter(hint=<class 'int'>, default=UNSET, doc='')
+        """
+        return value if isinstance(value, Parameter) else cls(value)
 
 
 class Position(msgspec.Struct, frozen=True):

@@ -170,17 +170,17 @@ class BigQueryJob(TaskDefinition):
             name=name or (Path(file).stem.replace("-", "_") if file else "query"),
             task_type="bigquery",
             file=defining,
-            inputs={key: _parameter(value) for key, value in (inputs or {}).items()},
+            inputs={key: Parameter.given(value) for key, value in (inputs or {}).items()},
             outputs=outputs or {},
             config=plain,
-            options=Options(
-                resources=resources or Resources(),
-                retry=retry or Retry(),
-                cache=(Cache() if cache else None) if isinstance(cache, bool) else cache,
-                timeout_s=_seconds(timeout),
-                queue_timeout_s=_seconds(queue_timeout),
-                deadline_s=_seconds(deadline),
-                secrets=tuple(Secret(each) if isinstance(each, str) else each for each in secrets),
+            options=Options.given(
+                resources=resources,
+                retry=retry,
+                cache=cache,
+                timeout=timeout,
+                queue_timeout=queue_timeout,
+                deadline=deadline,
+                secrets=secrets,
             ),
             version=version or _digest(plain),
             files=text.path(defining.parent),
@@ -188,10 +188,6 @@ class BigQueryJob(TaskDefinition):
             position=position,
         )
         _check(self, config)
-
-
-def _seconds(limit: timedelta | float | None) -> float | None:
-    return limit.total_seconds() if isinstance(limit, timedelta) else limit
 
 
 def _digest(plain: Resource) -> str:
@@ -206,10 +202,6 @@ def _defining_file(position: Position) -> Path:
             hint="Define the task in a Python file",
         )
     return file.resolve()
-
-
-def _parameter(value: Any) -> Parameter:
-    return value if isinstance(value, Parameter) else Parameter(value)
 
 
 def _check(task: BigQueryJob, config: BigQueryConfig) -> None:

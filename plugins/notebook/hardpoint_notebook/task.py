@@ -106,18 +106,18 @@ class NotebookTask(TaskDefinition):
             name=name or re.sub(r"\W", "_", path.stem),
             task_type="notebook",
             file=file,
-            inputs={key: _parameter(value) for key, value in (inputs or {}).items()},
+            inputs={key: Parameter.given(value) for key, value in (inputs or {}).items()},
             outputs=_with_files(outputs or {}, config),
             config={field: getattr(config, field) for field in _changed(config)},
-            options=Options(
-                resources=resources or Resources(),
-                retry=retry or Retry(),
-                cache=(Cache() if cache else None) if isinstance(cache, bool) else cache,
-                timeout_s=_seconds(timeout),
-                queue_timeout_s=_seconds(queue_timeout),
-                deadline_s=_seconds(deadline),
+            options=Options.given(
+                resources=resources,
+                retry=retry,
+                cache=cache,
+                timeout=timeout,
+                queue_timeout=queue_timeout,
+                deadline=deadline,
                 interruptible=interruptible,
-                secrets=tuple(Secret(each) if isinstance(each, str) else each for each in secrets),
+                secrets=secrets,
             ),
             version=version or digest(document, beside),
             files=(path, *beside),
@@ -125,10 +125,6 @@ class NotebookTask(TaskDefinition):
             position=position,
         )
         _check_names(self)
-
-
-def _seconds(limit: timedelta | float | None) -> float | None:
-    return limit.total_seconds() if isinstance(limit, timedelta) else limit
 
 
 def _changed(config: NotebookConfig) -> list[str]:
@@ -155,10 +151,6 @@ def _existing(folder: Path, files: Sequence[str], notebook: str) -> tuple[Path, 
                 hint="Each entry of `files` is one file's path, relative to the file that defines the task",
             )
     return tuple(folder / name for name in files)
-
-
-def _parameter(value: Any) -> Parameter:
-    return value if isinstance(value, Parameter) else Parameter(value)
 
 
 def _with_files(outputs: Mapping[str, Any], config: NotebookConfig) -> dict[str, Any]:

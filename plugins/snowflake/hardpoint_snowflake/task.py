@@ -111,17 +111,17 @@ class SnowflakeQuery(TaskDefinition):
             name=name or re.sub(r"\W", "_", Path(file).stem if file else "snowflake"),
             task_type="snowflake",
             file=defining,
-            inputs={key: _parameter(value) for key, value in (inputs or {}).items()},
+            inputs={key: Parameter.given(value) for key, value in (inputs or {}).items()},
             outputs=outputs or {},
             config=msgspec.to_builtins(config),
-            options=Options(
-                resources=resources or Resources(),
-                retry=retry or Retry(),
-                cache=(Cache() if cache else None) if isinstance(cache, bool) else cache,
-                timeout_s=_seconds(timeout),
-                queue_timeout_s=_seconds(queue_timeout),
-                deadline_s=_seconds(deadline),
-                secrets=tuple(Secret(each) if isinstance(each, str) else each for each in named),
+            options=Options.given(
+                resources=resources,
+                retry=retry,
+                cache=cache,
+                timeout=timeout,
+                queue_timeout=queue_timeout,
+                deadline=deadline,
+                secrets=named,
             ),
             version=version or hashlib.sha256(msgspec.json.encode(config, order="sorted")).hexdigest(),
             files=query.path(defining.parent),
@@ -144,14 +144,6 @@ def _defining_file(position: Position) -> Path:
             hint="Define the task in a Python file, so that the project it belongs to can be archived",
         )
     return file.resolve()
-
-
-def _parameter(value: Any) -> Parameter:
-    return value if isinstance(value, Parameter) else Parameter(value)
-
-
-def _seconds(limit: timedelta | float | None) -> float | None:
-    return limit.total_seconds() if isinstance(limit, timedelta) else limit
 
 
 def _check_outputs(outputs: Mapping[str, Any], query: SqlText) -> None:

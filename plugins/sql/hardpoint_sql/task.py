@@ -95,7 +95,7 @@ class SqlQuery(TaskDefinition):
         position = caller_position()
         source = _defining_file(position, name)
         text = SqlText.given(sql=sql, file=file, folder=source.parent)
-        parameters = {key: _parameter(value) for key, value in (inputs or {}).items()}
+        parameters = {key: Parameter.given(value) for key, value in (inputs or {}).items()}
         config = SqlConfig(
             text,
             url="" if isinstance(url, Secret) else check_plain(url, name),
@@ -115,25 +115,21 @@ class SqlQuery(TaskDefinition):
             inputs={key: _as_text(each) for key, each in parameters.items()},
             outputs=_named(outputs),
             config=msgspec.json.decode(msgspec.json.encode(config)),
-            options=Options(
-                resources=resources or Resources(),
-                retry=retry or Retry(),
-                cache=(Cache() if cache else None) if isinstance(cache, bool) else cache,
-                timeout_s=_seconds(timeout),
-                queue_timeout_s=_seconds(queue_timeout),
-                deadline_s=_seconds(deadline),
+            options=Options.given(
+                resources=resources,
+                retry=retry,
+                cache=cache,
+                timeout=timeout,
+                queue_timeout=queue_timeout,
+                deadline=deadline,
                 interruptible=interruptible,
-                secrets=tuple(dict.fromkeys([*wanted, *([url] if isinstance(url, Secret) else [])])),
+                secrets=dict.fromkeys([*wanted, *([url] if isinstance(url, Secret) else [])]),
             ),
             version=version or text.digest(),
             files=text.path(source.parent),
             doc=doc,
             position=position,
         )
-
-
-def _seconds(limit: timedelta | float | None) -> float | None:
-    return limit.total_seconds() if isinstance(limit, timedelta) else limit
 
 
 def _defining_file(position: Position, name: str) -> Path:
@@ -144,10 +140,6 @@ def _defining_file(position: Position, name: str) -> Path:
             hint="Define it in a Python file, so that the workflow also runs elsewhere",
         )
     return file.resolve()
-
-
-def _parameter(value: Any) -> Parameter:
-    return value if isinstance(value, Parameter) else Parameter(value)
 
 
 def _checked(name: str | Identifier) -> str:
