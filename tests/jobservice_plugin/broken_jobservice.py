@@ -72,15 +72,14 @@ class TestRefusesATakenName(Broken):
             return super().create(context, request)
 
 
-class TestNeverSearches(Broken):
+class TestFindsTheYoungest(Broken):
     name = "jobservice_search"
 
     class broken(SearchHandler):
-        def create(self, context: Context, request: CreateRequest) -> JobRef:
-            return self.post(context, request)
-
         def find(self, context: Context, request: CreateRequest) -> JobRef | None:
-            return TokenHandler.find(self, context, request)
+            oldest = super().find(context, request)
+            others = self.duplicates(context, request, oldest) if oldest else ()
+            return others[-1] if others else oldest
 
 
 class TestDeclaresNoSettlingDelay(Broken):

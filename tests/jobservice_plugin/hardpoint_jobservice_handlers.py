@@ -217,7 +217,7 @@ class SearchHandler(_JobServiceHandler):
     task_type = "jobservice_search"
 
     def create(self, context: Context, request: CreateRequest) -> JobRef:
-        return self.find(context, request) or self.post(context, request)
+        return self.post(context, request)
 
     def duplicates(self, context: Context, request: CreateRequest, keep: JobRef) -> Sequence[JobRef]:
         found = self.search(context, request, f"label={quote(request.token)}&limit=1000")

@@ -44,7 +44,7 @@ CAUGHT_BY: dict[ModuleType, dict[str, set[str]]] = {
             f"{ONE_JOB}[two_engines]",
         },
         "TestRefusesATakenName": {"test_create_repeated_is_the_same_job", f"{ONE_JOB}[restart]"},
-        "TestNeverSearches": {"test_create_repeated_is_the_same_job", f"{ONE_JOB}[two_engines]"},
+        "TestFindsTheYoungest": {"test_duplicates_are_told_and_left_alone"},
         "TestTwiceOnItsWay": {f"{ONE_JOB}[call_repeated]"},
         "TestAdoptsAnything": {"test_a_name_that_another_request_has_is_not_adopted"},
         "TestDeclaresNoSettlingDelay": {"test_idempotency_is_declared"},

@@ -147,9 +147,6 @@ class SearchHandler(SimHandler):
     """The service takes no identity of ours: the oldest job with our token as its label is the one."""
 
     def create(self, context: Context, request: CreateRequest) -> JobRef:
-        found = self.find(context, request)
-        if found is not None:
-            return found
         client = client_of(context)
         with context.calls.write():
             return self.reference(client.create(request))

@@ -38,7 +38,8 @@ class Idempotency(enum.Enum):
     NAME = "name"
     """The service refuses a second job of the same name; read, compare, adopt: one job."""
     SEARCH = "search"
-    """List by name or tag after the settling delay; the oldest wins: at most one survives."""
+    """The executor calls `find` before it repeats a create: list by name or tag after the settling delay; the
+    oldest wins: at most one survives."""
     NONE = "none"
     """Refused unless the author of the task accepts at-least-once in `config`."""
 
@@ -112,7 +113,7 @@ class JobHandler(Protocol):
         """
 
     def create(self, context: Context, request: CreateRequest) -> JobRef:
-        """Start the job, or find the one that this token already started.
+        """Start the job, or find the one that this token already started; see `Idempotency`.
 
         Raise `ThrottledError` if refused for now, `TransientError` if the outcome is unknown,
         `UserError` if the request is wrong.

@@ -13,7 +13,7 @@ VERBS = ("create", "find", "poll", "outputs", "cancel")
 def prepared_call(trial: Trial[SwitchT], verb: str) -> Callable[[], object]:
     """A call of that verb that would succeed; jobs it needs exist already."""
     if verb == "create":
-        return trial.create_again
+        return trial.create
     job: JobRef = trial.create()
     trial.service.settle()
     if verb == "outputs":

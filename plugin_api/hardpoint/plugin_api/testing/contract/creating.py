@@ -65,7 +65,10 @@ class CreatingContract(ContractPart[SwitchT]):
         if look is None:
             pytest.skip("It has no `duplicates`: a create that was repeated may leave a second job")
         first, second = trial.create(), trial.create()
-        trial.service.settle()
+        oldest = trial.find()
+        expect(
+            oldest == first, f"`find` returns the oldest, so that engines agree: `{first}`, not `{oldest}`"
+        )
         found = [each.id for each in look(trial.context, trial.request(), first)]
         expect(found == [second.id], f"The duplicates of `{first.id}` are `{[second.id]}`, not `{found}`")
         expect(trial.survivors() == [first.id, second.id], "`duplicates` has no side effect")

@@ -61,10 +61,9 @@ class Trial(Generic[SwitchT]):
         return self.handler.create(self.context, self.request(token))
 
     def create_again(self, token: str = "") -> JobRef:
-        """Create once more, when the executor would: a type that searches waits for the listings."""
-        if self.type.idempotency is Idempotency.SEARCH:
-            self.service.settle()
-        return self.create(token)
+        """Create once more, as the executor would: of a type that searches it first looks for the job."""
+        found = self.find(token) if self.type.idempotency is Idempotency.SEARCH else None
+        return found or self.create(token)
 
     def create_with_lost_reply(self) -> None:
         """Create, and never learn the outcome; a handler that finds it out by itself is fine too."""
