@@ -34,7 +34,8 @@ class Watched:
         self.job = job
         self.asked = False
         self.asked_at = since
-        self.told: Phase | None = node.phase
+        # An engine may have died between the news of an end and what follows: then that is news again.
+        self.told: Phase | None = None if node.phase is None or node.phase.terminal else node.phase
         """What the service said last."""
         self.serial = 0
         """Its latest place in the heaps; 0 if it has none."""
