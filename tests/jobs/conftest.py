@@ -27,6 +27,7 @@ from hardpoint.plugin_api import (
     Idempotency,
     Interface,
     JobRef,
+    Kept,
     Outputs,
     Phase,
     PollPolicy,
@@ -297,10 +298,12 @@ class SearchHandler(Handler):
 
     repeatable = False
 
-    def duplicates(self, context: Context, request: CreateRequest, keep: JobRef) -> Sequence[JobRef]:
+    def duplicates(self, context: Context, kept: Sequence[Kept]) -> Sequence[JobRef]:
         self.service.called("duplicates")
-        running = self.service.running
-        others = [job for job in self.service.of_token(request.token) if job.id != keep.id]
+        running, ours = self.service.running, {each.job.id for each in kept}
+        others = [
+            job for each in kept for job in self.service.of_token(each.request.token) if job.id not in ours
+        ]
         return [JobRef(job.id, "account") for job in others if job.id in running]
 
 

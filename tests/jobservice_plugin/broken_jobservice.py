@@ -27,6 +27,7 @@ from hardpoint.plugin_api import (
     CreateRequest,
     ErrorKind,
     JobRef,
+    Kept,
     Outputs,
     Phase,
     Status,
@@ -78,7 +79,7 @@ class TestFindsTheYoungest(Broken):
     class broken(SearchHandler):
         def find(self, context: Context, request: CreateRequest) -> JobRef | None:
             oldest = super().find(context, request)
-            others = self.duplicates(context, request, oldest) if oldest else ()
+            others = self.duplicates(context, [Kept(request, oldest)]) if oldest else ()
             return others[-1] if others else oldest
 
 

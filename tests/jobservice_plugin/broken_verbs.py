@@ -18,6 +18,7 @@ from hardpoint.plugin_api import (
     ErrorInfo,
     Inputs,
     JobRef,
+    Kept,
     Outputs,
     PermanentSystemError,
     Phase,
@@ -87,8 +88,8 @@ class TestCancelsDuplicatesItself(Broken):
     name = "jobservice_search"
 
     class broken(SearchHandler):
-        def duplicates(self, context: Context, request: CreateRequest, keep: JobRef) -> Sequence[JobRef]:
-            found = super().duplicates(context, request, keep)
+        def duplicates(self, context: Context, kept: Sequence[Kept]) -> Sequence[JobRef]:
+            found = super().duplicates(context, kept)
             for each in found:
                 self.cancel(context, each, "duplicate")
             return found

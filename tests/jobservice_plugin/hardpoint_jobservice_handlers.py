@@ -17,6 +17,7 @@ from hardpoint.plugin_api import (
     ErrorInfo,
     Estimate,
     JobRef,
+    Kept,
     Outputs,
     PermanentSystemError,
     Phase,
@@ -219,12 +220,13 @@ class SearchHandler(_JobServiceHandler):
     def create(self, context: Context, request: CreateRequest) -> JobRef:
         return self.post(context, request)
 
-    def duplicates(self, context: Context, request: CreateRequest, keep: JobRef) -> Sequence[JobRef]:
-        found = self.search(context, request, f"label={quote(request.token)}&limit=1000")
+    def duplicates(self, context: Context, kept: Sequence[Kept]) -> Sequence[JobRef]:
+        # The service lists one label at a time.
         return [
-            adopt(request, job)
-            for job in found
-            if job.id != keep.id and not PHASES.get(job.state, Phase.RUNNING).terminal
+            adopt(each.request, job)
+            for each in kept
+            for job in self.search(context, each.request, f"label={quote(each.request.token)}&limit=1000")
+            if job.id != each.job.id and not PHASES.get(job.state, Phase.RUNNING).terminal
         ]
 
 

@@ -25,6 +25,7 @@ from hardpoint.plugin_api import (
     Interface,
     JobHandler,
     JobRef,
+    Kept,
     PermanentSystemError,
     Phase,
     ResourceClaim,
@@ -152,10 +153,10 @@ def test_oldest_of_two_jobs_is_found_and_the_other_is_a_duplicate(
     assert first != second
     service.configure(listing_lag_s=0.0)
     assert handler.find(context, request) == first
-    assert handler.duplicates(context, request, first) == [second]
+    assert handler.duplicates(context, [Kept(request, first)]) == [second]
     assert [record.state for record in service.records()] == ["RUNNING", "RUNNING"]
     service.finish(second.id)
-    assert handler.duplicates(context, request, first) == []
+    assert handler.duplicates(context, [Kept(request, first)]) == []
 
 
 def test_each_thread_has_its_own_connection(service: JobService, context: FakeContext) -> None:

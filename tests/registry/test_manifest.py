@@ -75,7 +75,7 @@ class Pushing(Handler):
 
 
 class Sweeping(Handler):
-    def duplicates(self, context: Any, request: Any, keep: Any) -> Any: ...
+    def duplicates(self, context: Any, kept: Any) -> Any: ...
 
 
 class Everything:
@@ -98,7 +98,7 @@ class Everything:
             doc="Scans a table",
             claims=(ResourceClaim("scan:all", 2),),
             call_timeout_s=20.0,
-            capabilities=(Capability.COST,),
+            capabilities=(Capability.USAGE,),
         )
         return self._order([scan, TaskType("ask", Shape.JOB, Handler)])
 
@@ -166,7 +166,7 @@ def test_a_manifest_says_everything_of_a_task_type() -> None:
     assert {each: getattr(told, each) for each in same} == {each: getattr(declared, each) for each in same}
     # What a task type declares and no manifest shows would be an oversight: nobody could read it.
     assert set(declared.__struct_fields__) - set(told.__struct_fields__) == {"handler"}
-    assert told.capabilities == ("batch_poll", "cancel", "cost", "idempotent", "logs", "push")
+    assert told.capabilities == ("batch_poll", "cancel", "idempotent", "logs", "push", "usage")
 
 
 def test_the_order_of_declarations_does_not_matter() -> None:

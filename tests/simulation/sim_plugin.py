@@ -24,6 +24,7 @@ from hardpoint.plugin_api import (
     Inputs,
     ItemStates,
     JobRef,
+    Kept,
     Outputs,
     Phase,
     PollPolicy,
@@ -151,13 +152,13 @@ class SearchHandler(SimHandler):
         with context.calls.write():
             return self.reference(client.create(request))
 
-    def find(self, context: Context, request: CreateRequest) -> JobRef | None:
+    def duplicates(self, context: Context, kept: Sequence[Kept]) -> Sequence[JobRef]:
         client = client_of(context)
-        found = self.listed(context, client, request)
-        for duplicate in found[1:]:
-            if not duplicate.is_over(client.now_s):
-                self.cancel(context, self.reference(duplicate), "duplicate")
-        return self.reference(found[0]) if found else None
+        ours = {each.job.id for each in kept}
+        listed = [job for each in kept for job in self.listed(context, client, each.request)]
+        return [
+            self.reference(job) for job in listed if job.id not in ours and not job.is_over(client.now_s)
+        ]
 
 
 class PushingHandler(SimHandler):

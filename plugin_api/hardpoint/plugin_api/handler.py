@@ -135,13 +135,27 @@ class JobHandler(Protocol):
         """
 
 
+class Kept(msgspec.Struct, frozen=True, gc=False):
+    """The one job of a token that counts.
+
+    Args:
+        request: What created it.
+        job: What `find` or `create` gave.
+    """
+
+    request: CreateRequest
+    job: JobRef
+
+
 class SweepingHandler(Protocol):
     """An addition to a handler of `Idempotency.SEARCH`, where a repeated create may leave a second job."""
 
-    def duplicates(self, context: Context, request: CreateRequest, keep: JobRef) -> Sequence[JobRef]:
-        """Jobs of this token besides `keep` that have not ended. No side effect: the executor cancels them.
+    def duplicates(self, context: Context, kept: Sequence[Kept]) -> Sequence[JobRef]:
+        """Jobs of these tokens that have not ended, besides those that are kept. No side effect: the executor
+        cancels them.
 
-        Asked once the listings have settled after the last create; `keep` is what `find` or `create` gave.
+        Asked once the listings have settled after the last create, for at most `poll.batch_max` jobs of one
+        account, in as few calls as the service allows.
         """
 
 

@@ -21,6 +21,7 @@ from hardpoint.plugin_api import (
     Idempotency,
     Inputs,
     JobRef,
+    Kept,
     Phase,
     Prepared,
     TaskType,
@@ -52,11 +53,13 @@ class ArrayCalls:
         wanted = self.task_type.idempotency is Idempotency.SEARCH
         return wanted and callable(getattr(self._handler, "duplicates", None))
 
-    def duplicates(self, request: CreateRequest, keep: JobRef) -> list[JobRef]:
-        """Arrays of this token that are too many."""
-        found = self._handler.duplicates(self._context, own_request(request), keep)
+    def duplicates(self, kept: Sequence[Kept]) -> list[JobRef]:
+        """Arrays that are too many: of the tokens of these, and none of these."""
+        asked = [Kept(own_request(each.request), each.job) for each in kept]
+        found = self._handler.duplicates(self._context, asked)
         extra = [expect(JobRef, each, "duplicates", self.task_type) for each in found]
-        return [each for each in extra if each.id != keep.id]
+        ours = {each.job.id for each in kept}
+        return [each for each in extra if each.id not in ours]
 
     def create(self, request: CreateRequest, items: Sequence[Inputs]) -> JobRef:
         """Start one job with an item for each of `items`, for the first time."""

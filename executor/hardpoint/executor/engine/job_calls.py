@@ -13,6 +13,7 @@ from hardpoint.plugin_api import (
     CreateRequest,
     Idempotency,
     JobRef,
+    Kept,
     Phase,
     Prepared,
     Status,
@@ -69,11 +70,13 @@ class JobCalls:
         wanted = self.task_type.idempotency is Idempotency.SEARCH
         return wanted and callable(getattr(self._handler, "duplicates", None))
 
-    def duplicates(self, request: CreateRequest, keep: JobRef) -> list[JobRef]:
-        """Jobs of this token that are too many."""
-        found = self._handler.duplicates(self._context, own_request(request), keep)
+    def duplicates(self, kept: Sequence[Kept]) -> list[JobRef]:
+        """Jobs that are too many: of the tokens of these, and none of these."""
+        asked = [Kept(own_request(each.request), each.job) for each in kept]
+        found = self._handler.duplicates(self._context, asked)
         extra = [expect(JobRef, each, "duplicates", self.task_type) for each in found]
-        return [each for each in extra if each.id != keep.id]
+        ours = {each.job.id for each in kept}
+        return [each for each in extra if each.id not in ours]
 
     def poll(self, jobs: Sequence[JobRef]) -> dict[str, Status]:
         """Statuses by job id; jobs that the answer leaves out are asked for again."""

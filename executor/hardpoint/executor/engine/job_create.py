@@ -172,7 +172,7 @@ class JobCreate:
         now = self._desk.clock.now()
         self._attempts.notes(run).created_at[node.id] = now
         self._desk.emit(run, JobCreated(now, node.id, node.attempt, job))
-        self._sweep.expect(run, node, self._attempts.request(run, node), certain=certain)
+        self._sweep.looks.expect(run, node, self._attempts.request(run, node), certain=certain)
 
     def _came_late(self, run: Run, node: NodeRun, attempt: int, answer: Answer[JobRef]) -> None:
         """A create that was given up has made a job after all."""

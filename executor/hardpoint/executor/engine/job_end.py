@@ -142,7 +142,7 @@ class JobEnd:
             usage = self._over(run, node)
             self._desk.emit(run, AttemptSucceeded(now, node.id, node.attempt, outputs, usage=usage))
 
-        self._sweep.before_end(run, node, end)
+        self._sweep.looks.before_end(run, node, end)
 
     # Failure and cancellation
 
@@ -153,7 +153,7 @@ class JobEnd:
             usage = self._over(run, node)
             self._desk.fail(run, node, error, usage=usage)
 
-        self._sweep.before_end(run, node, end)
+        self._sweep.looks.before_end(run, node, end)
 
     def _over(self, run: Run, node: NodeRun) -> dict[str, float] | None:
         """Hold and watch nothing more for an attempt; return what its job used, as far as it was told."""
@@ -212,7 +212,7 @@ class JobEnd:
             else:
                 self._desk.fail(run, node, timeout_error(node, spec), usage=usage)
 
-        self._sweep.before_end(run, node, end)
+        self._sweep.looks.before_end(run, node, end)
 
 
 def _lost(run: Run, status: Status) -> bool:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import msgspec
 
 from hardpoint.executor.engine.array_calls import ArrayCalls
 from hardpoint.executor.engine.desk import Desk
 from hardpoint.executor.engine.job_calls import JobCalls
-from hardpoint.executor.engine.node_run import NodeRun
+from hardpoint.executor.engine.looks import Looks
 from hardpoint.executor.engine.run import Run
 from hardpoint.executor.engine.step_desk import StepDesk
 from hardpoint.executor.engine.steps import Answer
@@ -28,7 +27,7 @@ from hardpoint.executor.journal.events import (
     JobCreated,
 )
 from hardpoint.executor.rates.ledger import CallKind
-from hardpoint.plugin_api import CreateRequest, ErrorKind, Idempotency, JobRef
+from hardpoint.plugin_api import CreateRequest, ErrorKind, JobRef
 
 logger = logging.getLogger("hardpoint.engine")
 
@@ -93,7 +92,7 @@ class Sweep:
         self._steps = steps
         self._calls = calls
         self._outputs_uri = outputs_uri
-        self._owed: WeakKeyDictionary[Run, dict[str, list[Callable[[], None]]]] = WeakKeyDictionary()
+        self.looks = Looks(desk, steps, calls, self.cancel, self._again)
         self._ending: set[tuple[str, str, str]] = set()
         self.swept = 0
         """Jobs whose end was confirmed so far."""
@@ -102,60 +101,6 @@ class Sweep:
     def busy(self) -> bool:
         """Whether a job is known that should not run and may."""
         return bool(self._ending)
-
-    # Duplicates
-
-    def expect(self, run: Run, node: NodeRun, request: CreateRequest, *, certain: bool) -> None:
-        """Look for duplicates of a job just created, once the listings have settled.
-
-        Args:
-            run, node: Whose job it is.
-            request: What created it.
-            certain: One create was sent and it answered: then nobody waits for the look.
-        """
-        job = node.job
-        calls = self._calls(request.spec.type)
-        if job is None or calls.task_type.idempotency is not Idempotency.SEARCH or not calls.sweeps:
-            return
-        if not certain:
-            self._owed.setdefault(run, {}).setdefault(node.id, [])
-        due = self._desk.clock.now() + calls.task_type.settling_delay_s
-        self._desk.timers.at(due, lambda: self._look(run, node.id, request, job, 1))
-
-    def before_end(self, run: Run, node: NodeRun, end: Callable[[], None]) -> None:
-        """End an attempt, but not before duplicates of its job were looked for, if there may be any."""
-        waiting = self._owed.get(run, {}).get(node.id)
-        if waiting is None:
-            end()
-        elif not waiting:
-            attempt = node.attempt
-
-            def later() -> None:
-                if self._desk.owns(run) and node.attempt == attempt and node.state.in_flight:
-                    end()
-
-            waiting.append(later)
-
-    def _look(self, run: Run, node: str, request: CreateRequest, job: JobRef, tries: int) -> None:
-        calls = self._calls(request.spec.type)
-
-        def then(answer: Answer[list[JobRef]]) -> None:
-            if answer.error is not None and answer.error.kind in (ErrorKind.TRANSIENT, ErrorKind.THROTTLED):
-                again = lambda: self._look(run, node, request, job, tries + 1)  # noqa: E731
-                self._again(tries, answer.error.retry_after_s, again)
-                return
-            for duplicate in answer.value or ():
-                self.cancel(request.spec.type, duplicate, f"duplicate of {job.id}")
-            for end in self._owed.get(run, {}).pop(node, ()):
-                end()
-
-        self._steps.submit(
-            request.spec.type,
-            lambda: calls.duplicates(request, job),
-            then,
-            account=job.account,
-            first=CallKind.READ,
-        )
 
     # Earlier lives
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from hardpoint.plugin_api.errors import TransientError
-from hardpoint.plugin_api.handler import Idempotency, JobRef
+from hardpoint.plugin_api.handler import Idempotency, JobRef, Kept
 from hardpoint.plugin_api.testing.contract.calling import raised
 from hardpoint.plugin_api.testing.contract.trial import ContractPart, SwitchT, Trial, expect
 
@@ -65,15 +65,17 @@ class CreatingContract(ContractPart[SwitchT]):
         if look is None:
             pytest.skip("It has no `duplicates`: a create that was repeated may leave a second job")
         first, second = trial.create(), trial.create()
+        alone = trial.create(trial.other_token(2))
         oldest = trial.find()
         expect(
             oldest == first, f"`find` returns the oldest, so that engines agree: `{first}`, not `{oldest}`"
         )
-        found = [each.id for each in look(trial.context, trial.request(), first)]
+        kept = [Kept(trial.request(), first), Kept(trial.request(trial.other_token(2)), alone)]
+        found = [each.id for each in look(trial.context, kept)]
         expect(found == [second.id], f"The duplicates of `{first.id}` are `{[second.id]}`, not `{found}`")
         expect(trial.survivors() == [first.id, second.id], "`duplicates` has no side effect")
         trial.service.finish(second.id)
-        later = look(trial.context, trial.request(), first)
+        later = look(trial.context, kept)
         expect(not later, f"A job that ended is no duplicate: `{later}`")
 
     def test_reference_is_enough_after_a_restart(self, trial: Trial[SwitchT]) -> None:

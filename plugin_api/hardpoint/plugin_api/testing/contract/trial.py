@@ -11,7 +11,7 @@ import pytest
 
 from hardpoint.plugin_api.context import Outputs
 from hardpoint.plugin_api.errors import TransientError
-from hardpoint.plugin_api.handler import CreateRequest, Idempotency, JobHandler, JobRef
+from hardpoint.plugin_api.handler import CreateRequest, Idempotency, JobHandler, JobRef, Kept
 from hardpoint.plugin_api.identity import attempt_token
 from hardpoint.plugin_api.phase import ArrayStatus, Phase, Status
 from hardpoint.plugin_api.testing.contract.discovering import DiscoveringContract, expect
@@ -80,7 +80,7 @@ class Trial(Generic[SwitchT]):
         """Cancel duplicates, as the executor does after a create that was repeated."""
         self.service.settle()
         look = getattr(self.handler, "duplicates", None)
-        for duplicate in [] if look is None else look(self.context, self.request(), keep):
+        for duplicate in [] if look is None else look(self.context, [Kept(self.request(), keep)]):
             self.handler.cancel(self.context, duplicate, "duplicate")
 
     def poll(self, *jobs: JobRef) -> Mapping[str, AnyStatus]:

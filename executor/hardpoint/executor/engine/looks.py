@@ -1,0 +1,147 @@
+"""Looks for duplicates of jobs that were created at a service that takes no identity of ours.
+
+Once the listings have settled: at once for an attempt that waits for it, else together with those of the
+next seconds, so that a service is not asked once more for each job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from weakref import WeakKeyDictionary
+
+import msgspec
+
+from hardpoint.executor.engine.array_calls import ArrayCalls
+from hardpoint.executor.engine.desk import Desk
+from hardpoint.executor.engine.job_calls import JobCalls
+from hardpoint.executor.engine.node_run import NodeRun
+from hardpoint.executor.engine.run import Run
+from hardpoint.executor.engine.step_desk import StepDesk
+from hardpoint.executor.engine.steps import Answer
+from hardpoint.executor.rates.ledger import CallKind
+from hardpoint.plugin_api import CreateRequest, ErrorKind, Idempotency, JobRef, Kept
+
+GATHER_S = 5.0
+"""How long looks that nobody waits for are gathered."""
+
+
+class Look(msgspec.Struct, frozen=True, eq=False):
+    """One look.
+
+    Args:
+        run, node: Whose job it is.
+        kept: The job, and what created it.
+        due: When the listings have settled.
+    """
+
+    run: Run
+    node: str
+    kept: Kept
+    due: float
+
+
+class Looks:
+    """Owned by the engine's thread.
+
+    Args:
+        desk: Clock and timers.
+        steps: Makes calls into plugins.
+        calls: The verbs of a task type.
+        cancel: Ends a job of a task type that nobody wants, for a reason.
+        again: Calls something later, after so many tries and a wait that the service asked for.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        steps: StepDesk,
+        calls: Callable[[str], JobCalls | ArrayCalls],
+        cancel: Callable[[str, JobRef, str], None],
+        again: Callable[[int, float | None, Callable[[], None]], None],
+    ) -> None:
+        self._desk = desk
+        self._steps = steps
+        self._calls = calls
+        self._cancel = cancel
+        self._again = again
+        self._waiting: dict[tuple[str, str], list[Look]] = {}
+        self._owed: WeakKeyDictionary[Run, dict[str, list[Callable[[], None]]]] = WeakKeyDictionary()
+
+    def expect(self, run: Run, node: NodeRun, request: CreateRequest, *, certain: bool) -> None:
+        """Look for duplicates of a job just created.
+
+        Args:
+            run, node: Whose job it is.
+            request: What created it.
+            certain: One create was sent and it answered: then nobody waits for the look.
+        """
+        job = node.job
+        calls = self._calls(request.spec.type)
+        if job is None or calls.task_type.idempotency is not Idempotency.SEARCH or not calls.sweeps:
+            return
+        if not certain:
+            self._owed.setdefault(run, {}).setdefault(node.id, [])
+        due = self._desk.clock.now() + calls.task_type.settling_delay_s
+        look = Look(run, node.id, Kept(request, job), due)
+        self._waiting.setdefault((request.spec.type, job.account), []).append(look)
+        self._desk.timers.at(due + GATHER_S if certain else due, lambda: self._due(look))
+
+    def before_end(self, run: Run, node: NodeRun, end: Callable[[], None]) -> None:
+        """End an attempt, but not before duplicates of its job were looked for, if there may be any."""
+        waiting = self._owed.get(run, {}).get(node.id)
+        if waiting is None:
+            end()
+        elif not waiting:
+            attempt = node.attempt
+
+            def later() -> None:
+                if self._desk.owns(run) and node.attempt == attempt and node.state.in_flight:
+                    end()
+
+            waiting.append(later)
+
+    def _due(self, look: Look) -> None:
+        """Look, and take along what is due for the same account; the rest have timers of their own."""
+        task_type = look.kept.request.spec.type
+        batch = (task_type, look.kept.job.account)
+        waiting = self._waiting.pop(batch, [])
+        if look not in waiting:
+            self._keep(batch, waiting)
+            return
+        now = self._desk.clock.now()
+        # A clock that was set back must not hold up the one whose timer this is.
+        ready = [each for each in waiting if each is look or each.due <= now]
+        self._keep(batch, [each for each in waiting if each is not look and each.due > now])
+        size = self._calls(task_type).task_type.poll.batch_max
+        for at in range(0, len(ready), size):
+            self._look(ready[at : at + size], 1)
+
+    def _keep(self, batch: tuple[str, str], waiting: list[Look]) -> None:
+        if waiting:
+            self._waiting[batch] = waiting
+
+    def _look(self, looks: Sequence[Look], tries: int) -> None:
+        task_type, job = looks[0].kept.request.spec.type, looks[0].kept.job
+        calls = self._calls(task_type)
+
+        def then(answer: Answer[list[JobRef]]) -> None:
+            if answer.error is not None and answer.error.kind in (ErrorKind.TRANSIENT, ErrorKind.THROTTLED):
+                self._again(tries, answer.error.retry_after_s, lambda: self._look(looks, tries + 1))
+            elif answer.error is not None and len(looks) > 1:
+                # One that cannot be looked for must not hide the duplicates of the others.
+                for each in looks:
+                    self._look([each], tries)
+            else:
+                for duplicate in answer.value or ():
+                    self._cancel(task_type, duplicate, "another job of its token was kept")
+                for each in looks:
+                    for end in self._owed.get(each.run, {}).pop(each.node, ()):
+                        end()
+
+        self._steps.submit(
+            task_type,
+            lambda: calls.duplicates([each.kept for each in looks]),
+            then,
+            account=job.account,
+            first=CallKind.READ,
+        )
