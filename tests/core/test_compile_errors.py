@@ -172,6 +172,23 @@ CASES = {
         "Input `x` of node `train` in workflow `flow` wants `float`, but `split` has several outputs",
         "Pass one of them: `split.small`, `split.large`",
     ),
+    "an output by name passed whole": (
+        """
+        class Only(NamedTuple):
+            size: float
+
+        @task
+        def measure() -> Only: ...
+
+        @workflow
+        def flow() -> float:
+            return train(measure())
+        """,
+        "TypeMismatchError",
+        9,
+        "Input `x` of node `train` in workflow `flow` wants `float`, but `measure` has an output by name",
+        "Pass `measure.size`",
+    ),
     "no output passed as one": (
         """
         @workflow

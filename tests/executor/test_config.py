@@ -121,13 +121,15 @@ def test_the_example_of_the_page_says_what_the_page_says() -> None:
         r"^```toml[^\n]*\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
     )
     settings = parsed(example)
-    primary = pool_policy("athena:primary", DECLARED, settings)
+    primary = pool_policy("athena:eu-west-1/primary", DECLARED, settings)
     assert (primary.capacity, primary.reserve_after_s) == (40, 30.0)
     assert primary.of_project("shop") == TenantPolicy(cap=20)
     assert primary.of_project("ads") == TenantPolicy(weight=2.0, guarantee=10)
     assert primary.of_domain(Tenant("ads", "production")) == TenantPolicy(guarantee=8)
-    assert pool_policy("athena:reports", DECLARED, settings) == PoolPolicy(capacity=5, reserve_after_s=None)
-    assert settings.rates == (RateLimit("athena:primary", 20.0, 5.0, 10),)
+    assert pool_policy("athena:eu-west-1/reports", DECLARED, settings) == PoolPolicy(
+        capacity=5, reserve_after_s=None
+    )
+    assert settings.rates == (RateLimit("athena:eu-west-1", 20.0, 5.0, 10),)
     assert settings.limits("shop", "test") == TenantLimits(50, 1000)
     assert settings.limits("ads", "test") == TenantLimits(50, 5000)
     assert settings.limits("ads", "production") == TenantLimits(None, 5000)
@@ -170,7 +172,7 @@ REFUSALS = {
     ),
     "[pools.'a*b']": (
         "`f.toml`, table `[pools]`: nothing can be called `a*b`",
-        'A name is `TASK-TYPE:ACCOUNT`, such as "athena:primary"; one `*` may stand at its end',
+        'A name is `TASK-TYPE:ACCOUNT`, such as "athena:eu-west-1"; one `*` may stand at its end',
     ),
     "[pools]\nx = 3": (
         "`f.toml`, table `[pools.x]`: this must be a table, and is `3`",

@@ -132,10 +132,11 @@ def _handle(value: NodeHandle, slot: Slot, wanted: AnyType, target: Target) -> B
             f"wants `{wanted}`, but `{node}` returns nothing",
             f"Use `{node} >> ...` to order nodes without passing a value",
         )
+    found, one_of = ("several outputs", "one of them: ") if len(outputs) > 1 else ("an output by name", "")
     return target.report(
         TypeMismatchError,
-        f"wants `{wanted}`, but `{node}` has several outputs",
-        f"Pass one of them: {listed(f'{node}.{name}' for name in outputs)}",
+        f"wants `{wanted}`, but `{node}` has {found}",
+        f"Pass {one_of}{listed(f'{node}.{name}' for name in outputs)}",
     )
 
 

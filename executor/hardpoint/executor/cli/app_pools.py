@@ -11,7 +11,7 @@ from hardpoint.executor.cli.spelling import CODES, Home, Json, group
 pools = group("Show how pools and call rates stand; set pools, and say who waits for one.", alone=True)
 
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Show it again every second, until Ctrl-C.")]
-Pool = Annotated[str, typer.Argument(metavar="NAME", help="A pool, such as `athena:primary`.")]
+Pool = Annotated[str, typer.Argument(metavar="NAME", help="A pool, such as `athena:eu-west-1/primary`.")]
 
 
 @pools.callback(invoke_without_command=True)

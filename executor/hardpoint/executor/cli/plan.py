@@ -26,6 +26,7 @@ from hardpoint.executor.cli.plan_decided import foreseen, foreseen_json, foresee
 from hardpoint.executor.cli.plan_estimate import estimates, estimates_json, estimates_lines
 from hardpoint.executor.cli.plan_pools import prediction, prediction_json, prediction_lines
 from hardpoint.executor.cli.plugins import BUILT_IN, the_registry
+from hardpoint.executor.cli.pools import broadest
 from hardpoint.executor.cli.wording import duration, plural
 from hardpoint.executor.cli.words import Parsed, parse_words
 from hardpoint.executor.estimating import Estimates
@@ -165,7 +166,7 @@ def _print_table(
 
 def _cells(row: dict[str, Any]) -> list[str]:
     plugin = f"{row['type']} ({row['plugin']})"
-    pools = ", ".join(row["pools"])
+    pools = ", ".join(broadest(row["pools"]))
     return [
         row["node"] + (" ×n" if row["map"] else ""),
         row["task"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,7 @@ import msgspec
 from hardpoint.executor.cli.exit_codes import DONE
 from hardpoint.executor.cli.output import say, say_json, text_table
 from hardpoint.executor.cli.plugins import the_registry
-from hardpoint.executor.cli.wording import duration, iso
+from hardpoint.executor.cli.wording import duration, iso, plural
 from hardpoint.executor.config.settings import Settings
 from hardpoint.executor.journal.protocol import Journal
 from hardpoint.executor.pool_reading import PoolReading, load_plugins, running_rows, settings_of
@@ -105,15 +106,48 @@ def lines(found: Standing) -> Iterator[str]:
     if not (found.pools or found.rates):
         yield "No pools: no plugin declares one, hardpoint.toml and `hardpoint pools set` set none"
         return
-    for number, pool in enumerate(found.pools):
+    declared = [each for each in found.pools if each.pool.endswith("*") and not each.tenants]
+    # What is in use comes first: of what is watched on a terminal, only the beginning is seen.
+    used = [each for each in found.pools if each not in declared]
+    for number, pool in enumerate(used):
         if number:
             yield ""
         yield heading(pool)
         if pool.tenants:
             rows = [_cells(each) for each in pool.tenants]
             yield from (f"  {line}" for line in text_table(_HEADERS, rows))
+    if declared:
+        yield from [""] * bool(used)
+        yield from text_table(["EACH POOL", "CAPACITY"], list(_declared_rows(declared)))
     if found.rates:
         yield from ["", *rate_lines(found.rates, found.now)]
+
+
+def broadest(names: Sequence[str]) -> list[str]:
+    """Those that no other one covers.
+
+    >>> broadest(["athena:*", "athena:eu-west-1*", "athena:team", "sql:*"])
+    ['athena:*', 'sql:*']
+    """
+    return [each for each in names if not any(covers(other, each) for other in names)]
+
+
+def covers(pattern: str, name: str) -> bool:
+    """Whether what is declared under one name also holds for another, unless that says something itself."""
+    return pattern.endswith("*") and name != pattern and name.startswith(pattern[:-1])
+
+
+def _declared_rows(declared: Sequence[PoolReport]) -> Iterator[list[str]]:
+    for name in broadest([each.pool for each in declared]):
+        own = next(_units(each.capacity) for each in declared if each.pool == name)
+        narrower = [each for each in declared if covers(name, each.pool)]
+        low, high = (pick(map(_size, narrower), default=0.0) for pick in (min, max))
+        words = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+        yield [name, f"{own}; {words} under {plural(len(narrower), 'longer name')}" if narrower else own]
+
+
+def _size(pool: PoolReport) -> float:
+    return math.inf if pool.capacity is None else pool.capacity
 
 
 def heading(pool: PoolReport) -> str:

@@ -67,7 +67,7 @@ def _check_name(name: str, place: Place) -> None:
     if not name or "*" in name[:-1]:
         raise SettingsError(
             f"{place}: nothing can be called `{name}`",
-            hint='A name is `TASK-TYPE:ACCOUNT`, such as "athena:primary"; one `*` may stand at its end',
+            hint='A name is `TASK-TYPE:ACCOUNT`, such as "athena:eu-west-1"; one `*` may stand at its end',
         )
 
 
