@@ -168,6 +168,14 @@ class Leaves:
             "the claims of task type `good` are not a tuple of `ResourceClaim`",
         ),
         (
+            Declares([changed(claims_of=())]),
+            "task type `good` has a `claims_of` that is not callable, or is not of shape `function`",
+        ),
+        (
+            Declares([changed(claims_of=len, shape=Shape.JOB, idempotency=Idempotency.TOKEN)]),
+            "task type `good` has a `claims_of` that is not callable, or is not of shape `function`",
+        ),
+        (
             Declares([changed(poll=PollPolicy(first_s=0))]),
             "task type `good` has a poll policy that would never or always poll: "
             "`PollPolicy(first_s=0, fraction=0.1, max_s=30.0, batch_max=100, resync_s=60.0)`",
@@ -179,8 +187,8 @@ class Leaves:
         ),
         (
             Declares([changed(capabilities=(Capability.PUSH,))]),
-            "task type `good` declares the capability `Capability.PUSH`; to be declared are Capability.COST, "
-            "Capability.LOGS, Capability.USAGE alone",
+            "task type `good` declares the capability `Capability.PUSH`; to be declared are Capability.LOGS, "
+            "Capability.USAGE alone",
         ),
     ],
 )

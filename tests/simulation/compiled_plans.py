@@ -67,7 +67,7 @@ def _spec(task: PlannedTask) -> TaskSpec:
         case "python":
             config: dict[str, object] = {"file": "flows/sim.py", "qualname": f"t{task.salt}"}
         case "sim_function":
-            config = {"salt": task.salt}
+            config = {"salt": task.salt, "pool": task.pool}
         case _:
             config = {"salt": task.salt, "pool": task.pool, "units": task.units}
     return TaskSpec(

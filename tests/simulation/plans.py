@@ -43,7 +43,7 @@ class PlannedTask(msgspec.Struct, frozen=True):
         duration_s: Of an ordinary call.
         timeout_s, queue_timeout_s, deadline_s: As in `TaskSpec`.
         cached: Whether outputs are reused.
-        pool, units: What a job claims; an empty pool claims nothing.
+        pool, units: What it claims, a function always one unit; an empty pool claims nothing.
     """
 
     type: str

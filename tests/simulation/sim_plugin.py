@@ -58,9 +58,15 @@ class SimConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SimFunctionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a function is asked to compute."""
+    """What a function is asked to compute, and what it claims."""
 
     salt: int
+    pool: str = ""
+
+
+def claims_of(config: SimFunctionConfig) -> tuple[ResourceClaim, ...]:
+    """One unit of a pool that jobs claim too."""
+    return (ResourceClaim(config.pool),) if config.pool else ()
 
 
 def status_of(job: Job, now_s: float) -> Status:
@@ -156,9 +162,7 @@ class SearchHandler(SimHandler):
         client = client_of(context)
         ours = {each.job.id for each in kept}
         listed = [job for each in kept for job in self.listed(context, client, each.request)]
-        return [
-            self.reference(job) for job in listed if job.id not in ours and not job.is_over(client.now_s)
-        ]
+        return [self.reference(job) for job in listed if job.id not in ours and not job.is_over(client.now_s)]
 
 
 class PushingHandler(SimHandler):
@@ -263,7 +267,9 @@ class SimPlugin:
             "sim_array": (ManyHandler, Idempotency.TOKEN),
             "sim_rough": (RoughHandler, Idempotency.TOKEN),
         }
-        yield TaskType("sim_function", Shape.FUNCTION, FunctionStandIn, config=SimFunctionConfig)
+        yield TaskType(
+            "sim_function", Shape.FUNCTION, FunctionStandIn, config=SimFunctionConfig, claims_of=claims_of
+        )
         for name, (handler, idempotency) in handlers.items():
             yield TaskType(
                 name,

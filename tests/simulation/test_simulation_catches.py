@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from tests.simulation import world
 from tests.simulation.faults import Engines, Faults, Wishes
+from tests.simulation.plans import Plan, PlannedNode, PlannedTask
 from tests.simulation.sim_network import Weather
 from tests.simulation.sim_plugin import SETTLING_S, SimPlugin
 from tests.simulation.sim_registry import registry_with
@@ -20,6 +21,7 @@ from hardpoint.executor.engine import cache_lookup, desk
 from hardpoint.executor.engine.cache import cache_key
 from hardpoint.executor.engine.chunk_end import ChunkEnd
 from hardpoint.executor.engine.desk import Desk
+from hardpoint.executor.engine.governor import Governor
 from hardpoint.executor.engine.job_end import JobEnd
 from hardpoint.executor.engine.job_lane import JobLane
 from hardpoint.executor.engine.limits import Limits
@@ -165,6 +167,17 @@ def crowded(seed: int) -> Ending:
     return simulate_world(seed, plan, faults)
 
 
+def bereft(seed: int) -> Ending:
+    """A world whose engine dies while a function holds all there is of a pool."""
+    task = PlannedTask("sim_function", 0, duration_s=9.0, pool="sim:one")
+    plan = Plan({task.name: task}, (PlannedNode("n0", task.name),))
+    return simulate_world(seed, plan, Faults(engines=Engines(kills=(3.0,), restart_s=2.0), sql=True))
+
+
+def functions_that_died_hold_on(patch: Patch) -> None:
+    patch.setattr(Governor, "give_back", lambda self, run, node, claims: None)
+
+
 def others_ignored(patch: Patch) -> None:
     patch.setattr(SharedPools, "_tell_held", lambda self, key, now: None)
 
@@ -219,17 +232,23 @@ MISTAKES: list[tuple[Callable[[Patch], None], str]] = [
     (usage_told_by_every_item, r"and the service tells None"),
     (others_ignored, r"jobs hold \d+ units"),
     (grants_kept_from_others, r"jobs hold \d+ units"),
+    (functions_that_died_hold_on, r"not over after"),
 ]
 WORLDS: dict[Callable[[Patch], None], Callable[[int], Ending]] = {
     lease_margin_ignored: split,
     others_ignored: crowded,
     grants_kept_from_others: crowded,
+    functions_that_died_hold_on: bereft,
 }
 
 
 @pytest.mark.parametrize("seed", range(0, 400, 40))
 def test_without_a_mistake_a_split_world_keeps_its_promises(seed: int) -> None:
     assert split(seed).problem == ""
+
+
+def test_a_function_whose_engine_dies_gives_back_what_it_held() -> None:
+    assert bereft(0).problem == ""
 
 
 @pytest.mark.parametrize("seed", range(0, 120, 10))

@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 
 from hardpoint.executor.durations import History, quantile, seconds_left
+from hardpoint.executor.engine.function_claims import claims_something, function_claims
 from hardpoint.executor.engine.node_run import NodeRun, NodeState
 from hardpoint.executor.engine.pool_policies import run_pool
 from hardpoint.executor.engine.run import Run
@@ -16,7 +17,7 @@ from hardpoint.executor.situation import Busy, Claimant, Situation
 from hardpoint.executor.throttle.lots import Holder, merged
 from hardpoint.executor.throttle.policy import Tenant
 from hardpoint.executor.what_if import Running, Step
-from hardpoint.plugin_api import ResourceClaim, Resources, Shape, TaskType
+from hardpoint.plugin_api import ResourceClaim, Resources, Shape, TaskSpec, TaskType
 
 Claims = tuple[ResourceClaim, ...]
 
@@ -46,7 +47,7 @@ class ClaimsOf(msgspec.Struct, frozen=True):
         spec = self.run.spec(node.id)
         declared = self.task_type(spec.type)
         if declared.shape is Shape.FUNCTION:
-            return self._with_run(self.machine.claims(spec.resources))
+            return self._with_run((*self.machine.claims(spec.resources), *_beside(node, declared, spec)))
         parent = node.parent if declared.shape is Shape.ARRAY else None
         told = node if parent is None or node.claims else parent
         if told.prepared > told.attempt or node.state.in_flight or (told is parent and told.prepared):
@@ -63,6 +64,18 @@ class ClaimsOf(msgspec.Struct, frozen=True):
     def _with_run(self, claims: Claims) -> Claims:
         own = (ResourceClaim(run_pool(self.run.id)),) if self.run.max_parallelism else ()
         return merged((*claims, *own))
+
+
+def _beside(node: NodeRun, declared: TaskType, spec: TaskSpec) -> Claims:
+    """What a function's attempt holds of services' pools, or will."""
+    if not claims_something(declared):
+        return ()
+    if node.prepared > node.attempt or node.state.in_flight:
+        return node.claims
+    try:
+        return function_claims(declared, spec)
+    except Exception:  # the attempt fails with it; here it claims nothing
+        return ()
 
 
 def units(array: NodeRun) -> list[NodeRun]:

@@ -34,15 +34,13 @@ class Capability(enum.Enum):
     """Second jobs of a repeated create are found; see `SweepingHandler`."""
     LOGS = "logs"
     """Its statuses lead to the logs of the job: `Status.links`."""
-    COST = "cost"
-    """Its statuses tell what the job cost, in `Status.reason`."""
     USAGE = "usage"
     """Its statuses tell what a job that has ended used: `Status.usage`."""
     ESTIMATE = "estimate"
     """It can be asked beforehand what a job would use; see `EstimatingHandler`."""
 
 
-DECLARABLE = frozenset({Capability.LOGS, Capability.COST, Capability.USAGE})
+DECLARABLE = frozenset({Capability.LOGS, Capability.USAGE})
 """What nothing else tells: a task type declares it."""
 
 
@@ -90,6 +88,9 @@ class TaskType(msgspec.Struct, frozen=True):
         secrets: Names of secrets it wants if no other is configured.
         doc: One line.
         claims: What every attempt holds, if that depends on nothing: then `prepare` is not called.
+        claims_of: Of functions, which have no `prepare`: tells from the config what an attempt holds beside
+            its place on the machine. A pure function without a wait in it: the engine calls it in its own
+            thread, before each attempt. What it says is journaled: no pool's name may hold a secret.
         call_timeout_s: Longest one verb may take. After that its answer counts as "unknown" and nobody waits
             for it any more; a vendor client's own timeouts should be shorter.
         items_min, items_max: Of arrays: fewest and most items that the service takes in one create. What is
@@ -107,6 +108,7 @@ class TaskType(msgspec.Struct, frozen=True):
     secrets: tuple[str, ...] = ()
     doc: str = ""
     claims: tuple[ResourceClaim, ...] | None = None
+    claims_of: Callable[[Any], tuple[ResourceClaim, ...]] | None = None
     call_timeout_s: float = 60.0
     items_min: int = 1
     items_max: int = 1000

@@ -234,6 +234,12 @@ def _claims_of_every_attempt(each: TaskType) -> str:
     return f"the claims of task type `{each.name}` are not a tuple of `ResourceClaim`"
 
 
+def _claims_by_config(each: TaskType) -> str:
+    if each.claims_of is None or (callable(each.claims_of) and each.shape is Shape.FUNCTION):
+        return ""
+    return f"task type `{each.name}` has a `claims_of` that is not callable, or is not of shape `function`"
+
+
 def _names_secrets(each: TaskType) -> str:
     if isinstance(each.secrets, tuple) and all(isinstance(name, str) and name for name in each.secrets):
         return ""
@@ -260,6 +266,7 @@ TYPE_CHECKS: Checks[TaskType] = (
     _polls_sensibly,
     _limits_its_calls,
     _claims_of_every_attempt,
+    _claims_by_config,
     _names_secrets,
     _declares_capabilities,
 )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import assert_never
 
 from hardpoint.executor.engine.cache_lookup import CacheLookup
 from hardpoint.executor.engine.desk import Desk
+from hardpoint.executor.engine.function_claims import claims_something, function_claims
 from hardpoint.executor.engine.governor import Governor
 from hardpoint.executor.engine.limits import deadline_error, preempted_error
 from hardpoint.executor.engine.node_run import NodeRun
+from hardpoint.executor.engine.plugin_errors import classed, unclassed
 from hardpoint.executor.engine.pool_policies import WORKERS
 from hardpoint.executor.engine.possible import Collect, Settle, Stop, Watch
 from hardpoint.executor.engine.run import Progress, Run
@@ -18,6 +21,7 @@ from hardpoint.executor.journal.events import (
     Artifact,
     AttemptCancelled,
     AttemptFailed,
+    AttemptPrepared,
     AttemptStarted,
     AttemptSucceeded,
     Budget,
@@ -35,7 +39,7 @@ from hardpoint.executor.pool.messages import (
     LogSpan,
     PoolEvent,
 )
-from hardpoint.plugin_api import ErrorInfo, ErrorKind, Wire
+from hardpoint.plugin_api import ErrorInfo, ErrorKind, HardpointError, TaskType, Wire
 
 CANCELLED = "Cancelled"
 
@@ -47,14 +51,23 @@ class FunctionLane:
         desk: Where events go.
         pool: The workers.
         cache: Knows the key under which a node's outputs will be kept.
-        governor: Who may have a worker, and what else a task needs of this machine.
+        governor: Who may have a worker, and what else a task needs of this machine and of services.
+        task_type: What is declared of a node's task type.
     """
 
-    def __init__(self, desk: Desk, pool: FunctionPool, cache: CacheLookup, governor: Governor) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        pool: FunctionPool,
+        cache: CacheLookup,
+        governor: Governor,
+        task_type: Callable[[Run, str], TaskType],
+    ) -> None:
         self._desk = desk
         self._pool = pool
         self._cache = cache
         self._governor = governor
+        self._task_type = task_type
         self._begun: list[FunctionCall] = []
         self._tickets = itertools.count(1)
         self._calls: dict[int, tuple[Run, NodeRun, int]] = {}
@@ -69,10 +82,31 @@ class FunctionLane:
         return bool(self._calls)
 
     def start(self, run: Run, node: NodeRun) -> None:
-        """Wait for a worker."""
+        """Wait for a worker, and for what the task's type claims beside it."""
+        claims = self._governor.local_claims(run.spec(node.id).resources)
+        declared = self._task_type(run, node.id)
+        if claims_something(declared):
+            if node.prepared <= node.attempt and self._prepares(run, node, declared):
+                return
+            claims = (*claims, *(node.claims if node.prepared > node.attempt else ()))
         if not self._governor.is_waited_for:
             self._offer()  # what nobody else wants is granted at once
-        self._governor.ask(run, node, self._governor.local_claims(run.spec(node.id).resources))
+        self._governor.ask(run, node, claims)
+
+    def _prepares(self, run: Run, node: NodeRun, declared: TaskType) -> bool:
+        """Note what the attempt will hold, and start from there again; False if that is nothing."""
+        try:
+            claims = function_claims(declared, run.spec(node.id))
+        except HardpointError as error:
+            self._desk.fail(run, node, classed(error, declared.name))
+            return True
+        except Exception as error:  # a plugin may raise anything
+            self._desk.fail(run, node, unclassed(error, declared.name))
+            return True
+        if claims:
+            now = self._desk.clock.now()
+            self._desk.emit(run, AttemptPrepared(now, node.id, node.attempt + 1, "", claims))
+        return bool(claims)
 
     def make_room(self) -> None:
         """Offer as many places as the pool has room for, to whoever waits."""

@@ -110,6 +110,11 @@ class Governor:
                 run.released.append(lease)
         self._stirred = True
 
+    def give_back(self, run: Run, node: NodeRun, claims: Claims) -> None:
+        """Tell the others that what an attempt of another engine held is free."""
+        if node.id not in self._leases.get(run.id, {}):
+            run.released += [each for each in _leases(run, node.id, claims) if is_shared(each.pool)]
+
     def leave(self, run: Run) -> None:
         """Drop everything of a run: it has ended, or is another engine's now, and holds its units there."""
         now = self._desk.clock.now()
@@ -241,9 +246,11 @@ class Governor:
 
     def _take(self, run: Run, node: str, claims: Iterable[ResourceClaim]) -> list[Lease]:
         """Remember what a node holds; return what the others must know of it."""
-        row = run.row
-        leases = tuple(
-            Lease(node, claim.pool, claim.units, row.project, row.domain) for claim in merged(claims)
-        )
+        leases = _leases(run, node, claims)
         self._leases.setdefault(run.id, {})[node] = leases
         return [lease for lease in leases if is_shared(lease.pool)]
+
+
+def _leases(run: Run, node: str, claims: Iterable[ResourceClaim]) -> tuple[Lease, ...]:
+    row = run.row
+    return tuple(Lease(node, claim.pool, claim.units, row.project, row.domain) for claim in merged(claims))

@@ -62,7 +62,7 @@ class Lanes:
         self._limits = Limits(desk)
         self.governor = Governor(desk, journal.pools, policies, patience, owner, self._yields, self._begin)
         self._cache = CacheLookup(desk, journal, self._dispatch, patience)
-        self._functions = FunctionLane(desk, pool, self._cache, self.governor)
+        self._functions = FunctionLane(desk, pool, self._cache, self.governor, self._task_type)
         self._jobs: JobLane | None = None
         self._arrays = ArrayFeeder(desk, self._attempt, self._task_type)
 
@@ -93,7 +93,12 @@ class Lanes:
         """Book what an adopted run holds, before anybody else asks; end what earlier engines left over."""
         for id in run.state.in_flight:
             node = run.state.find(id)
-            if node is not None and not node.chunk and not self._is_function(run, id):
+            if node is None or node.chunk:
+                continue
+            if self._is_function(run, id):
+                # It ended with the engine that ran it.
+                self.governor.give_back(run, node, node.claims)
+            else:
                 holder = node.parent if node.in_chunk and node.parent is not None else node
                 self.governor.hold(run, node, holder.claims)
         loaded, run.loaded = run.loaded, []

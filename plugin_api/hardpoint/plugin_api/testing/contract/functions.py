@@ -95,6 +95,21 @@ class FunctionContract(DiscoveringContract):
         expect(declared.shape is Shape.FUNCTION, f"Task type `{name}` has the shape `function`")
         expect(name == name.lower() and ":" not in name, f"`{name}` is lower case, without `:`")
 
+    def test_claims_name_pools_of_this_type(self, trial: FunctionTrial) -> None:
+        """So that two plugins never share a pool by accident; and the same pools each time."""
+        declared, spec = trial.type, trial.request().spec
+        claims = declared.claims or ()
+        if declared.claims_of is not None:
+            claims = declared.claims_of(declared.check_config(spec.config))
+            again = declared.claims_of(declared.check_config(spec.config))
+            expect(again == claims, f"`claims_of` says the same twice: `{claims}`, `{again}`")
+        for claim in claims:
+            begins = f"{declared.name}:"
+            expect(claim.pool.startswith(begins), f"The pool `{claim.pool}` begins with `{begins}`")
+            expect(claim.units >= 1, f"A claim of `{claim.pool}` has at least one unit, not `{claim.units}`")
+            held = [name for name, value in self.secrets.items() if value in claim.pool]
+            expect(not held, f"No pool's name holds the value of the secret `{', '.join(held)}`")
+
     def test_outputs_fit_the_interface(self, trial: FunctionTrial) -> None:
         """Every name, every type."""
         request = trial.request()
