@@ -73,9 +73,23 @@ def test_a_name_longer_than_the_service_takes_is_refused() -> None:
 
 
 def test_only_the_slots_that_are_named_are_replaced() -> None:
-    sql = SqlText("SELECT {'a': 1}, {b} FROM {a}\nWHERE {a}.x = 1")
-    replaced = sql.with_names({"a": Identifier("s.b"), "c": Identifier("c")}, Dialect())
-    assert replaced == 'SELECT {\'a\': 1}, {b} FROM "s"."b"\nWHERE "s"."b".x = 1'
+    sql = SqlText(
+        "SELECT {'a': 1}, {b} FROM {a}\nWHERE {c}.x = 1", names={"a": Identifier("s.b")}, inputs=("c",)
+    )
+    replaced = sql.named(Dialect(), {"b": "no", "c": "t"})
+    assert replaced == 'SELECT {\'a\': 1}, {b} FROM "s"."b"\nWHERE "t".x = 1'
+
+
+def test_a_name_among_the_inputs_is_checked_where_it_becomes_sql() -> None:
+    sql = SqlText("SELECT 1 FROM {t}", inputs=("t",))
+    with pytest.raises(UserError, match="`a; DROP TABLE a` is not a name"):
+        sql.named(Dialect(), {"t": "a; DROP TABLE a"})
+
+
+def test_the_digest_tells_names_apart() -> None:
+    text = "SELECT 1 FROM {t}"
+    digests = {SqlText(text, names={"t": Identifier(name)}).digest() for name in ("a", "b")}
+    assert len(digests | {SqlText(text).digest()}) == 3
 
 
 def test_sql_of_a_file_travels_as_text(tmp_path: Path) -> None:

@@ -26,7 +26,6 @@ CAPABILITIES = {
     "logs": "leads to the logs of a job",
     "usage": "tells what a job used",
     "estimate": "tells beforehand what a job would use",
-    "cost": "tells what a job cost",
 }
 
 

@@ -117,6 +117,21 @@ def caller_position(depth: int = 2) -> Position:
     return Position(frame.f_code.co_filename, frame.f_lineno)
 
 
+def defining_file(position: Position) -> Path:
+    """The file that defines a task.
+
+    Raises:
+        UsageError: It was typed into an interpreter, where there is no project to take along.
+    """
+    file = Path(position.file)
+    if not file.is_file():
+        raise UsageError(
+            f"A task was defined in `{position.file}`, which is not a file",
+            hint="Define it in a Python file, so that the project it belongs to can be taken along",
+        )
+    return file.resolve()
+
+
 class TaskDefinition:
     """One thing that a workflow can call; plugins subclass it, `@task` makes one.
 

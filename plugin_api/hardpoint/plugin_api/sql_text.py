@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -88,14 +89,18 @@ class SqlText(msgspec.Struct, frozen=True, omit_defaults=True):
         text: As written, with `\\n` between lines.
         file: Path of the `.sql` file, relative to the folder of the file that defines the task; empty for
             SQL in the Python source.
+        names: What stands in its `{slots}`.
+        inputs: Inputs of the task that are names as well: each fills the slot that is called like it.
 
-    >>> sql = SqlText("SELECT count(*) FROM {table}")
-    >>> sql.with_names({"table": Identifier("sales.orders")}, Dialect("`"))
+    >>> sql = SqlText("SELECT count(*) FROM {table}", names={"table": Identifier("sales.orders")})
+    >>> sql.named(Dialect("`"), {})
     'SELECT count(*) FROM `sales`.`orders`'
     """
 
     text: str
     file: str = ""
+    names: dict[str, Identifier] = {}
+    inputs: tuple[str, ...] = ()
 
     @classmethod
     def given(cls, *, sql: str | None, file: str | None, folder: Path) -> SqlText:
@@ -125,19 +130,39 @@ class SqlText(msgspec.Struct, frozen=True, omit_defaults=True):
         return f"`{self.file}`" if self.file else "the query"
 
     def digest(self) -> str:
-        """For `TaskDefinition(version=…)`: of the text, wherever it lies."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        """For `TaskDefinition(version=…)`: of the text, wherever it lies, and the names in it."""
+        told = msgspec.json.encode((self.text, self.names, self.inputs), order="sorted")
+        return hashlib.sha256(told).hexdigest()
 
     def path(self, folder: Path) -> tuple[Path, ...]:
         """The file, for `TaskDefinition(files=…)`; empty for SQL in the Python source."""
         return (folder / self.file,) if self.file else ()
 
-    def with_names(self, names: Mapping[str, Identifier], dialect: Dialect) -> str:
-        """The SQL with every `{name}` that `names` has replaced; lines stay where they are.
+    def check_slots(self) -> None:
+        """Hold the names to the SQL.
 
         Raises:
-            UserError: A name is too long for the dialect.
+            UsageError: It has no slot for one of them.
         """
+        present = {found[1] for found in _SLOT.finditer(self.text)}
+        for slot in (*self.names, *self.inputs):
+            if slot not in present:
+                raise UsageError(
+                    f"The name `{slot}` is not used in {self.origin}",
+                    hint=f"A name of a table or column is written `{{{slot}}}`",
+                )
+
+    def named(self, dialect: Dialect, inputs: Mapping[str, Any]) -> str:
+        """The SQL with quoted names in its slots; lines stay where they are, and other braces too.
+
+        Args:
+            dialect: Of the service.
+            inputs: Values by name, of which those that are names are taken.
+
+        Raises:
+            UserError: A value is no name, or is too long for the dialect.
+        """
+        names = {**self.names, **{each: Identifier(str(inputs[each])) for each in self.inputs}}
         quoted = {slot: name.quoted(dialect) for slot, name in names.items()}
         return _SLOT.sub(lambda found: quoted.get(found[1], found[0]), self.text)
 

@@ -14,14 +14,13 @@ from hardpoint.plugin_api import (
     FileType,
     Options,
     Parameter,
-    Position,
     Resources,
     Retry,
     Secret,
     TaskDefinition,
     UsageError,
 )
-from hardpoint.plugin_api.definition import caller_position
+from hardpoint.plugin_api.definition import caller_position, defining_file
 from hardpoint_notebook.config import NotebookConfig
 from hardpoint_notebook.document import digest, read_document
 
@@ -84,7 +83,7 @@ class NotebookTask(TaskDefinition):
         doc: str = "",
     ) -> None:
         position = caller_position()
-        file = _defining_file(position)
+        file = defining_file(position)
         if Path(notebook).is_absolute():
             raise UsageError(
                 f"The notebook's path `{notebook}` is absolute",
@@ -131,16 +130,6 @@ def _changed(config: NotebookConfig) -> list[str]:
     """Names of fields that are not left at their default, so that a new field changes no old digest."""
     default = NotebookConfig("")
     return [field for field in config.__struct_fields__ if getattr(config, field) != getattr(default, field)]
-
-
-def _defining_file(position: Position) -> Path:
-    file = Path(position.file)
-    if not file.is_file():
-        raise UsageError(
-            f"`NotebookTask` was called in `{position.file}`, which is not a file",
-            hint="Define the task in a Python file: the notebook's path is relative to it",
-        )
-    return file.resolve()
 
 
 def _existing(folder: Path, files: Sequence[str], notebook: str) -> tuple[Path, ...]:

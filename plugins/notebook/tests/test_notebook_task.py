@@ -130,8 +130,8 @@ def test_a_task_needs_a_file_to_be_relative_to() -> None:
     with pytest.raises(UsageError) as caught:
         exec(compile("NotebookTask('a.ipynb')", "<stdin>", "exec"), {"NotebookTask": NotebookTask})
     assert str(caught.value) == (
-        "`NotebookTask` was called in `<stdin>`, which is not a file\n\n"
-        "hint: Define the task in a Python file: the notebook's path is relative to it"
+        "A task was defined in `<stdin>`, which is not a file\n\n"
+        "hint: Define it in a Python file, so that the project it belongs to can be taken along"
     )
 
 
