@@ -1,6 +1,6 @@
 """Queries of Amazon Athena as typed tasks of a workflow.
 
-In the flow: `count = AthenaQuery("SELECT count(*) FROM orders", outputs={"n": int}, database="shop")`.
+In the flow: `count = AthenaQuery(sql="SELECT count(*) FROM orders", outputs={"n": int}, database="shop")`.
 """
 
 from __future__ import annotations
@@ -19,17 +19,13 @@ from hardpoint.plugin_api import (
     TaskType,
     hookimpl,
 )
-from hardpoint_athena import diagnosis
+from hardpoint.plugin_api.sql_text import Identifier
+from hardpoint_athena import diagnosis, quotas
 from hardpoint_athena.config import AthenaConfig, Connection
 from hardpoint_athena.task import AthenaQuery
 
-__all__ = ["AthenaQuery", "Connection", "plugin"]
+__all__ = ["AthenaQuery", "Connection", "Identifier", "plugin"]
 
-ACTIVE_QUERIES = 20
-"""Queries that run or wait at once: the lowest that AWS grants for queries of any kind, in any region."""
-CALLS_PER_S = 20.0
-"""What `StartQueryExecution`, `StopQueryExecution` and `BatchGetQueryExecution` are each granted."""
-CALLS_BURST = 40
 BATCH_MAX = 50
 """What `BatchGetQueryExecution` takes."""
 
@@ -63,13 +59,13 @@ class AthenaPlugin:
 
     @hookimpl
     def resource_pools(self) -> Iterable[ResourcePool]:
-        """AWS's default quota, for each workgroup."""
-        return [ResourcePool("athena:*", ACTIVE_QUERIES, "queries")]
+        """AWS's default quotas, by region."""
+        return quotas.resource_pools()
 
     @hookimpl
     def rate_limits(self) -> Iterable[RateLimit]:
         """AWS's default quota, for each account and region."""
-        return [RateLimit("athena:*", CALLS_PER_S, CALLS_PER_S, CALLS_BURST)]
+        return [quotas.rate_limit()]
 
     @hookimpl
     def diagnose(self) -> Iterable[Finding]:

@@ -2,47 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from hardpoint.plugin_api import Context, Estimate, PermanentSystemError, Phase, TransientError, UserError
-from hardpoint_athena.client import AthenaClient
+from hardpoint.plugin_api import Estimate, PermanentSystemError, Phase, UserError
 from hardpoint_athena.config import AthenaConfig
-from hardpoint_athena.states import status_of
-from hardpoint_athena.submission import marker_of
+from hardpoint_athena.preliminary import Preliminaries
 
-WAIT_S = 0.25
-WAITS_MAX = 120
 AS_NUMBERS = "(TYPE IO, FORMAT JSON)"
 UNKNOWN = "Athena has no statistics of these tables"
+PARAMETERS = (
+    "Athena documents parameters for SELECT, INSERT INTO, CREATE TABLE AS and UNLOAD, not for EXPLAIN: "
+    "what a query with inputs would scan cannot be told before it runs"
+)
 
 
 class Explainer:
     """EXPLAIN of one attempt's query: a query too, which scans nothing and changes nothing.
 
     Args:
-        client, context, config: As for every call.
-        wanted: What would be sent for the attempt.
-        token: The attempt's; those of the EXPLAINs follow from it, so that a repeated one is the same.
+        before: What may run before the attempt's query.
+        config: Of the task.
+        with_values: Whether the query has parameters.
     """
 
-    def __init__(
-        self,
-        client: AthenaClient,
-        context: Context,
-        config: AthenaConfig,
-        wanted: Mapping[str, Any],
-        token: str,
-    ) -> None:
-        self._client = client
-        self._context = context
-        self._config = config
-        self._wanted = {name: each for name, each in wanted.items() if name != "ResultReuseConfiguration"}
-        self._token = token
+    def __init__(self, before: Preliminaries, config: AthenaConfig, *, with_values: bool) -> None:
+        self._before, self._config, self._with_values = before, config, with_values
 
     def estimate(self) -> Estimate:
         """Bytes that the query would scan, if the service can tell, and its plan."""
@@ -82,7 +69,9 @@ class Explainer:
             )
 
     def _cutoff_bytes(self) -> int | None:
-        group = self._read("get_work_group", "WorkGroup", WorkGroup=self._config.workgroup)["WorkGroup"]
+        group = self._before.read("get_work_group", "WorkGroup", WorkGroup=self._config.workgroup)[
+            "WorkGroup"
+        ]
         found: int | None = (group.get("Configuration") or {}).get("BytesScannedCutoffPerQuery")
         return found
 
@@ -90,33 +79,18 @@ class Explainer:
         return bytes_of("\n".join(self._lines(AS_NUMBERS)))
 
     def _lines(self, how: str) -> list[str]:
-        # Without the mark: else it would be found in place of the query.
-        query = f"EXPLAIN {how}\n{self._wanted['QueryString'].removesuffix(marker_of(self._token))}"
-        own = hashlib.sha256(f"{self._token} {query}".encode()).hexdigest()
-        sent = {**self._wanted, "QueryString": query, "ClientRequestToken": own}
         try:
-            started = self._read("start_query_execution", "QueryExecutionId", **sent)["QueryExecutionId"]
+            query, status = self._before.explain(how)
         except UserError as error:
-            raise NotExplainedError(error.message) from None
-        self._await(started)
-        page = self._read("get_query_results", "ResultSet", QueryExecutionId=started)["ResultSet"]
+            raise self._refused(error.message) from None
+        if status.phase is not Phase.SUCCEEDED:
+            raise self._refused(status.error.message if status.error else status.reason)
+        page: Any = self._before.read("get_query_results", "ResultSet", QueryExecutionId=query)["ResultSet"]
         lines = [str(row.get("Data", [{}])[0].get("VarCharValue", "")) for row in page.get("Rows", [])]
         return lines[1:] if lines[:1] == ["Query Plan"] else lines
 
-    def _await(self, query: str) -> None:
-        for _ in range(WAITS_MAX):
-            found = self._read("get_query_execution", "QueryExecution", QueryExecutionId=query)
-            status = status_of(found["QueryExecution"])
-            if status.phase is Phase.SUCCEEDED:
-                return
-            if status.phase.terminal:
-                raise NotExplainedError(status.error.message if status.error else status.reason)
-            self._context.clock.sleep(WAIT_S)
-        raise TransientError(f"EXPLAIN `{query}` has not ended within {WAITS_MAX * WAIT_S:.0f} s")
-
-    def _read(self, operation: str, wanted: str, **arguments: Any) -> Mapping[str, Any]:
-        connection = self._config.connection
-        return self._client.call(self._context, connection, "read", operation, wanted, **arguments)
+    def _refused(self, words: str) -> NotExplainedError:
+        return NotExplainedError(f"{PARAMETERS}. {words}" if self._with_values else words)
 
 
 class NotExplainedError(Exception):

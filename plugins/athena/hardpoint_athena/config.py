@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from hardpoint.plugin_api.query_task import Destination
 from hardpoint.plugin_api.sql_text import SqlText
 
 Encryption = Literal["SSE_S3", "SSE_KMS", "CSE_KMS"]
@@ -71,6 +72,8 @@ class AthenaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
         engine: `EngineConfiguration` as the service documents it.
         bytes_max: Refuse before anything is spent if more may be scanned. None: no ceiling.
         connection: How the service is reached.
+        destination: The table that the result becomes. None: the result is read.
+        table_properties: Of a table that is made, as `CREATE TABLE AS` takes them.
     """
 
     query: SqlText
@@ -86,3 +89,5 @@ class AthenaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     engine: dict[str, Any] = {}
     bytes_max: int | None = None
     connection: Connection = Connection()
+    destination: Destination | None = None
+    table_properties: dict[str, Any] = {}

@@ -23,9 +23,10 @@ from hardpoint.plugin_api import (
 from hardpoint.plugin_api.sql_text import SqlText
 from hardpoint.plugin_api.testing.contract import HandlerContract
 from hardpoint.plugin_api.testing.fakes import fake_request
+from hardpoint.plugin_api.testing.fault_proxy import FaultProxy
 from hardpoint_athena import plugin
 from hardpoint_athena.config import AthenaConfig
-from hardpoint_athena.testing.fault_proxy import FaultProxy
+from hardpoint_athena.testing.http_dialect import AthenaDialect
 from hardpoint_athena.testing.standin import Standin
 from hardpoint_athena.testing.switch import AthenaSwitch
 
@@ -75,7 +76,7 @@ class AthenaKit(HandlerContract[AthenaSwitch]):
     @classmethod
     def running(cls) -> Iterator[tuple[Standin, FaultProxy]]:
         """One process and one proxy for all cases."""
-        with Standin() as standin, FaultProxy(standin.port) as proxy:
+        with Standin() as standin, FaultProxy(standin.url, AthenaDialect()) as proxy:
             yield standin, proxy
 
     @pytest.fixture

@@ -25,9 +25,11 @@ from hardpoint.plugin_api import (
 from hardpoint_athena.ceiling import Explainer
 from hardpoint_athena.client import AthenaClient
 from hardpoint_athena.config import AthenaConfig, Connection
+from hardpoint_athena.destination import drop_of
+from hardpoint_athena.preliminary import Preliminaries
 from hardpoint_athena.results import Page, check_outputs, outputs_of
 from hardpoint_athena.states import status_of
-from hardpoint_athena.submission import marker_of, submission_of
+from hardpoint_athena.submission import marker_of, query_of, submission_of
 
 BATCH_MAX = 50
 PAGE_ROWS = 1000
@@ -42,19 +44,27 @@ class AthenaHandler:
         self._client = AthenaClient()
 
     def prepare(self, context: Context, request: CreateRequest) -> Prepared:
-        """A slot of the workgroup, in one region of one account."""
+        """A slot of the account in its region, which all workgroups share, and one of the workgroup."""
         config = config_of(request)
-        claim = ResourceClaim(f"athena:{config.connection.account}/{config.workgroup}")
-        return Prepared(config.connection.account, (claim,))
+        pool = f"athena:{config.connection.account}"
+        claims = (ResourceClaim(pool), ResourceClaim(f"{pool}/{config.workgroup}"))
+        return Prepared(config.connection.account, claims)
 
     def create(self, context: Context, request: CreateRequest) -> JobRef:
-        """Start the query; the service answers a repeated token with the first one."""
+        """Start the query; the service answers a repeated token with the first one.
+
+        Before one that replaces a table, the old one is dropped, by a query whose token follows from this
+        one's: after a crash it is the same query, and drops nothing of what has been made since.
+        """
         config = config_of(request)
         check_outputs(request.spec.interface)
-        wanted = submission_of(config, request, context.values)
+        query = query_of(config, request, context)
+        wanted = submission_of(config, query, request.token)
+        before = Preliminaries(self._client, context, config, query, request.token)
         if config.bytes_max is not None:
-            explainer = Explainer(self._client, context, config, wanted, request.token)
-            explainer.check_ceiling(config.bytes_max)
+            _explainer(before, config, query).check_ceiling(config.bytes_max)
+        if config.destination is not None and config.destination.write == "replace":
+            before.carry_out(drop_of(config.destination))
         answer = self._client.call(
             context,
             config.connection,
@@ -112,7 +122,10 @@ class AthenaHandler:
         return statuses
 
     def outputs(self, context: Context, request: CreateRequest, job: JobRef) -> Outputs:
-        """The result, page by page; nothing is read if nothing is declared."""
+        """The result, page by page; nothing is read if nothing is declared, or if it is in a table."""
+        destination = config_of(request).destination
+        if destination is not None:
+            return {each.name: destination.table.name for each in request.spec.interface.outputs}
         return outputs_of(context, request.spec.interface, self._pages(context, job))
 
     def cancel(self, context: Context, job: JobRef, reason: str) -> None:
@@ -126,8 +139,9 @@ class AthenaHandler:
     def estimate(self, context: Context, request: CreateRequest) -> Estimate:
         """What the query would scan, and its plan, by EXPLAIN: that is a query too, and scans nothing."""
         config = config_of(request)
-        wanted = submission_of(config, request, context.values)
-        return Explainer(self._client, context, config, wanted, request.token).estimate()
+        query = query_of(config, request, context)
+        before = Preliminaries(self._client, context, config, query, request.token)
+        return _explainer(before, config, query).estimate()
 
     def _executions(self, context: Context, connection: Connection, ids: Sequence[str]) -> Mapping[str, Any]:
         answer = self._client.call(
@@ -176,6 +190,10 @@ def config_of(request: CreateRequest) -> AthenaConfig:
 def connection_of(job: JobRef) -> Connection:
     """How the service of a query is reached."""
     return msgspec.convert(job.extra.get("connection", {}), Connection)
+
+
+def _explainer(before: Preliminaries, config: AthenaConfig, query: Mapping[str, Any]) -> Explainer:
+    return Explainer(before, config, with_values="ExecutionParameters" in query)
 
 
 def _reference(config: AthenaConfig, query: str) -> JobRef:

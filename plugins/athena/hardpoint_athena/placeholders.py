@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 import msgspec
 
@@ -15,6 +16,9 @@ _TOKEN = re.compile(
     | (?<![:\w]):(?P<name>[A-Za-z_]\w*) | (?P<bare>\?)""",
     re.DOTALL | re.VERBOSE,
 )
+
+
+ONE_EACH: Mapping[str, int] = MappingProxyType({})
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -29,14 +33,20 @@ class Placed(msgspec.Struct, frozen=True):
     names: tuple[str, ...]
 
 
-def place(sql: str) -> Placed:
+def place(sql: str, parameters: Mapping[str, int] = ONE_EACH) -> Placed:
     """Replace each `:name` by `?`; quoted text and comments stay as they are.
+
+    Args:
+        sql: As the author writes it.
+        parameters: How many a value takes; one if it is not named here.
 
     Raises:
         UsageError: There is a `?` in it that no name stands for.
 
     >>> place("SELECT ':a' FROM t WHERE day = :day AND x > :x OR y = :day -- :b")
     Placed(sql="SELECT ':a' FROM t WHERE day = ? AND x > ? OR y = ? -- :b", names=('day', 'x', 'day'))
+    >>> place("SELECT json_parse(:rows)", {"rows": 2}).sql
+    'SELECT json_parse((? || ?))'
     """
     names: list[str] = []
 
@@ -49,7 +59,8 @@ def place(sql: str) -> Placed:
         if found["name"] is None:
             return found[0]
         names.append(found["name"])
-        return "?"
+        count = parameters.get(found["name"], 1)
+        return "?" if count == 1 else f"({' || '.join('?' * count)})"
 
     return Placed(_TOKEN.sub(replaced, sql), tuple(names))
 

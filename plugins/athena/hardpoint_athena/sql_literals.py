@@ -13,12 +13,48 @@ import math
 import uuid
 
 from hardpoint.plugin_api import UserError
+from hardpoint_athena.json_texts import json_text
 
 LITERAL_MAX = 1024
 """Characters that the service takes for one parameter."""
 DIGITS_MAX = 38
 BIGINT = range(-(2**63) + 1, 2**63)
+PARAMETERS_MAX = 64
+"""For one value, longer than that as text: of this plugin, since the service tells no number."""
+TEXT_MAX = PARAMETERS_MAX * (LITERAL_MAX - 2)
+"""Characters that one value may have as text, quotes in it counted twice."""
 _MILLISECOND = dt.timedelta(milliseconds=1)
+
+
+def sql_literals(value: object) -> list[str]:
+    """The literals of one value, to be joined by `||`: several, if it is text or JSON too long for one.
+
+    Raises:
+        UserError: There is none for it, or it is too long for all that one value may take.
+
+    >>> sql_literals([1, 2]), len(sql_literals("x" * 2000))
+    (["'[1,2]'"], 2)
+    """
+    match value:
+        case enum.Enum():
+            return [sql_literal(value)]
+        case str():
+            return _texts(value)
+        case list() | tuple() | dict():
+            return _texts(json_text(value))
+        case _:
+            return [sql_literal(value)]
+
+
+def property_literal(value: object) -> str:
+    """What a property of a table is set to.
+
+    >>> property_literal(["day", "region"])
+    "ARRAY['day', 'region']"
+    """
+    if isinstance(value, list | tuple):
+        return f"ARRAY[{', '.join(map(sql_literal, value))}]"
+    return sql_literal(value)
 
 
 def sql_literal(value: object) -> str:
@@ -44,6 +80,30 @@ def sql_literal(value: object) -> str:
             hint="Put long values into a table, and join it",
         )
     return literal
+
+
+def _texts(text: str) -> list[str]:
+    whole = _text(text)
+    if len(whole) <= LITERAL_MAX:
+        return [whole]
+    room = LITERAL_MAX - 2
+    parts: list[str] = []
+    at = 0
+    while at < len(text) and len(parts) < PARAMETERS_MAX:
+        part = text[at : at + room]
+        # A quote takes two characters, and its two stay together.
+        while (over := len(part) + part.count("'") - room) > 0:
+            part = part[: -max(1, over // 2)]
+        parts.append(_text(part))
+        at += len(part)
+    if at < len(text):
+        raise UserError(
+            f"A value of {len(text):,} characters is too long for a query of Athena: "
+            f"hardpoint gives one value {PARAMETERS_MAX} parameters, room for {TEXT_MAX:,} characters",
+            hint="Write it to S3, a table as Parquet, and query it there; or load it in parts, "
+            'with `write="append"`',
+        )
+    return parts
 
 
 def _literal(value: object) -> str:
@@ -83,8 +143,7 @@ def _temporal(value: object) -> str:
         case _:
             raise UserError(
                 f"A value of class `{type(value).__qualname__}` has no form as a parameter of Athena",
-                hint="Give numbers, text, bytes, dates, times or None; lists go into a table, or as one text "
-                "that the query splits: `contains(split(:names, ','), name)`",
+                hint="Give numbers, text, bytes, dates, times, None, tables, or lists and dicts of them",
             )
 
 

@@ -24,6 +24,9 @@ QUERY_CODES = frozenset(
         "TABLE_NOT_FOUND",
         "COLUMN_NOT_FOUND",
         "SCHEMA_NOT_FOUND",
+        "TABLE_ALREADY_EXISTS",
+        "HIVE_PATH_ALREADY_EXISTS",
+        "INVALID_TABLE_PROPERTY",
         "CATALOG_NOT_FOUND",
         "FUNCTION_NOT_FOUND",
         "INVALID_FUNCTION_ARGUMENT",
@@ -121,6 +124,12 @@ def _hint(code: str, words: str, kind: ErrorKind) -> str:
     match kind:
         case ErrorKind.SYSTEM if code == "PERMISSION_DENIED":
             return "Ask for the right, in Lake Formation or IAM"
+        case ErrorKind.SYSTEM if code == "TABLE_ALREADY_EXISTS":
+            return 'Drop it, or say `write="append"` or `write="replace"`'
+        case ErrorKind.SYSTEM if code == "HIVE_PATH_ALREADY_EXISTS":
+            return (
+                "Empty its folder in S3: a table that was dropped, or a query that failed, left files there"
+            )
         case ErrorKind.SYSTEM:
             return "Correct the query: it is not tried again as it is"
         case ErrorKind.TRANSIENT if _THROTTLE.search(words):

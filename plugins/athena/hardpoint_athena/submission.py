@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from hardpoint.plugin_api import CreateRequest, UserError, Values
+import msgspec
+
+from hardpoint.plugin_api import Context, CreateRequest, FrameType, Reference, UserError, Variable
 from hardpoint_athena.config import AthenaConfig
+from hardpoint_athena.destination import QUERIES, opening
 from hardpoint_athena.placeholders import place
-from hardpoint_athena.sql_literals import sql_literal
+from hardpoint_athena.sql_literals import TEXT_MAX, sql_literals
+from hardpoint_athena.tables import rows_of
 
 QUERY_BYTES_MAX = 262144
+ROWS_MAX = TEXT_MAX // 3
+"""No row is shorter than `{},`."""
 
 
 def marker_of(token: str) -> str:
@@ -21,36 +28,63 @@ def marker_of(token: str) -> str:
     return f"\n-- hardpoint {token}"
 
 
-def submission_of(config: AthenaConfig, request: CreateRequest, values: Values) -> dict[str, Any]:
-    """Arguments of `StartQueryExecution`, but for the token.
-
-    A query whose result may be another's carries no mark: the service compares the text.
+def query_of(config: AthenaConfig, request: CreateRequest, context: Context) -> dict[str, Any]:
+    """The author's query as arguments of `StartQueryExecution`, without a token, a mark and a destination.
 
     Raises:
-        UserError: A value has no form as a parameter, or the query is too long.
+        UserError: A value has no form as a parameter.
     """
-    placed = place(config.query.text)
-    mark = marker_of(request.token) if config.reuse_minutes is None else ""
-    # A semicolon before the mark would be the end of the statement.
-    text = placed.sql.rstrip().rstrip(";").rstrip() + mark
-    if len(text.encode()) > QUERY_BYTES_MAX:
-        raise UserError(
-            f"The SQL in {config.query.origin} has {len(text.encode())} bytes, "
-            f"and Athena takes {QUERY_BYTES_MAX}",
-            hint="Put values into a table, or split the query",
-        )
-    types = {variable.name: variable.type for variable in request.spec.interface.inputs}
-    literals = [sql_literal(values.decode(types[name], request.inputs[name])) for name in placed.names]
+    sql = config.query.named(QUERIES, request.inputs)
+    variables = {variable.name: variable for variable in request.spec.interface.inputs}
+    literals = {
+        name: _literals(context, variables[name], request.inputs[name]) for name in set(place(sql).names)
+    }
+    placed = place(sql, {name: len(each) for name, each in literals.items()})
     arguments: dict[str, Any] = {
-        "QueryString": text,
+        # A semicolon before the mark would be the end of the statement.
+        "QueryString": placed.sql.rstrip().rstrip(";").rstrip(),
         "WorkGroup": config.workgroup,
-        "ExecutionParameters": literals,
+        "ExecutionParameters": [each for name in placed.names for each in literals[name]],
         "QueryExecutionContext": _given(Database=config.database, Catalog=config.catalog),
         "ResultConfiguration": _result(config),
         "ResultReuseConfiguration": _reuse(config),
         "EngineConfiguration": config.engine,
     }
     return _given(**arguments)
+
+
+def submission_of(config: AthenaConfig, query: Mapping[str, Any], token: str) -> dict[str, Any]:
+    """What is sent: the query with its mark, and made to write its destination.
+
+    A query whose result may be another's carries no mark: the service compares the text.
+
+    Args:
+        config: Of the task.
+        query: What `query_of` returns.
+        token: The attempt's, for the mark.
+
+    Raises:
+        UserError: The query is too long.
+    """
+    mark = marker_of(token) if config.reuse_minutes is None else ""
+    text = opening(config.destination, config.table_properties) + query["QueryString"] + mark
+    if len(text.encode()) > QUERY_BYTES_MAX:
+        raise UserError(
+            f"The SQL in {config.query.origin} has {len(text.encode())} bytes, "
+            f"and Athena takes {QUERY_BYTES_MAX}",
+            hint="Put values into a table, or split the query",
+        )
+    return {**query, "QueryString": text}
+
+
+def _literals(context: Context, variable: Variable, wire: Any) -> list[str]:
+    try:
+        if isinstance(variable.type, FrameType):
+            reference = msgspec.convert(wire, Reference)
+            return sql_literals(rows_of(context.store.read_bytes(reference), variable.name, ROWS_MAX))
+        return sql_literals(context.values.decode(variable.type, wire))
+    except UserError as error:
+        raise UserError(f"Input `{variable.name}`: {error.message}", hint=error.hint) from None
 
 
 def _result(config: AthenaConfig) -> dict[str, Any]:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import keyword
-import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,19 +12,17 @@ import msgspec
 from hardpoint.plugin_api import (
     Cache,
     Options,
-    Parameter,
     Resources,
     Retry,
     Secret,
     TaskDefinition,
-    UsageError,
 )
-from hardpoint.plugin_api.definition import Position, caller_position
-from hardpoint.plugin_api.sql_text import Dialect, Identifier, SqlText
+from hardpoint.plugin_api.definition import caller_position
+from hardpoint.plugin_api.query_task import Destination, QueryParts
+from hardpoint.plugin_api.sql_text import Identifier
 from hardpoint_athena.config import AthenaConfig, Connection, Encryption
+from hardpoint_athena.destination import check_destination
 from hardpoint_athena.placeholders import check_names
-
-DIALECT = Dialect('"', 255)
 
 
 class AthenaQuery(TaskDefinition):
@@ -36,25 +31,35 @@ class AthenaQuery(TaskDefinition):
     Values of inputs never become part of the SQL: they go to the service as execution parameters.
 
     Args:
+        name: In listings; by default the file's name without its ending, else `athena`.
         sql: The SQL, with `:name` where an input's value goes; or else
         file: a `.sql` file with it, relative to the folder of the file that defines the task.
-        inputs: Type hints by name, or `Parameter(hint, default=…)`: scalars, dates and None.
-        outputs: Type hints by name. One table (pandas, pyarrow, polars) is the result; scalars are the
-            columns of its only row, by name, and a single scalar is its only column; none: nothing is read.
+        inputs: Type hints by name, or `Parameter(hint, default=…)`: scalars, dates and None; tables, lists,
+            dicts and structs, which arrive as JSON text for `json_parse(:name)`; names for `{slots}`, by the
+            hint `Identifier`.
+        outputs: Type hints by name, or one alone. One table (pandas, pyarrow, polars) is the result; scalars
+            are the columns of its only row, by name, and a single scalar is its only column; none: nothing
+            is read. With a destination, `Identifier` gives its name.
         names: Names for each `{slot}` in the SQL, such as of a table; checked and quoted.
-        name: In listings; by default the file's name without its ending, else `athena`.
+        destination: `database.table` that the result becomes.
+        write: `create`: there must be no such table yet; `append`: there must be one; `replace`: either.
+            To replace is to drop and then to create, which is not atomic: in between, and if the query
+            fails, there is no table. The files of the old one stay in S3.
+        table_properties: Of a table that is made, as `CREATE TABLE AS` takes them, such as `format`,
+            `partitioned_by` and `external_location`.
         workgroup, database, catalog, output_location, encryption, kms_key, expected_bucket_owner,
             bucket_owner_full_control, reuse_minutes, engine, bytes_max, connection: See `AthenaConfig`.
         version: Set by hand, it replaces the digest of query and settings.
         resources, retry, cache, timeout, queue_timeout, deadline, secrets: As for `@task`.
 
     Raises:
-        UsageError: The SQL is missing, or its `:names` are not the declared inputs.
+        UsageError: The SQL is missing, its `:names` are not the declared inputs, or the destination
+            cannot be written so.
 
     Example:
         ```python
         sales = AthenaQuery(
-            "SELECT region, sum(amount) AS total FROM orders WHERE day >= :since GROUP BY region",
+            sql="SELECT region, sum(amount) AS total FROM orders WHERE day >= :since GROUP BY region",
             inputs={"since": datetime.date}, outputs={"totals": pandas.DataFrame}, database="shop",
         )
         ```
@@ -62,13 +67,16 @@ class AthenaQuery(TaskDefinition):
 
     def __init__(
         self,
-        sql: str | None = None,
+        name: str = "",
         *,
+        sql: str | None = None,
         file: str | None = None,
         inputs: Mapping[str, Any] | None = None,
-        outputs: Mapping[str, Any] | None = None,
-        names: Mapping[str, str] | None = None,
-        name: str = "",
+        outputs: Any = None,
+        names: Mapping[str, str | Identifier] | None = None,
+        destination: str | Identifier | None = None,
+        write: str = "create",
+        table_properties: Mapping[str, Any] | None = None,
         workgroup: str = "primary",
         database: str = "",
         catalog: str = "",
@@ -91,12 +99,14 @@ class AthenaQuery(TaskDefinition):
         secrets: Iterable[Secret | str] = (),
         doc: str = "",
     ) -> None:
-        position = caller_position()
-        defining = _defining_file(position)
-        query = _query(sql, file, defining.parent, names or {})
-        check_names(query.text, inputs or {}, query.origin)
+        parts = QueryParts.given(
+            caller_position(), sql=sql, file=file, inputs=inputs, outputs=outputs, names=names
+        )
+        check_names(parts.text.text, parts.bound, parts.text.origin)
+        table, properties = Destination.given(destination, write), dict(table_properties or {})
+        check_destination(parts, table, properties, reuse_minutes)
         config = AthenaConfig(
-            query=query,
+            query=parts.text,
             workgroup=workgroup,
             database=database,
             catalog=catalog,
@@ -109,15 +119,16 @@ class AthenaQuery(TaskDefinition):
             engine=dict(engine or {}),
             bytes_max=bytes_max,
             connection=connection or Connection(),
+            destination=table,
+            table_properties=properties,
         )
-        _check_outputs(outputs or {}, query)
         named = (*config.connection.secrets, *secrets)
         super().__init__(
-            name=name or re.sub(r"\W", "_", Path(file).stem if file else "athena"),
+            name=parts.name(name, "athena"),
             task_type="athena",
-            file=defining,
-            inputs={key: Parameter.given(value) for key, value in (inputs or {}).items()},
-            outputs=outputs or {},
+            file=parts.file,
+            inputs=parts.inputs,
+            outputs=parts.outputs,
             config=msgspec.to_builtins(config),
             options=Options.given(
                 resources=resources,
@@ -129,32 +140,7 @@ class AthenaQuery(TaskDefinition):
                 secrets=named,
             ),
             version=version or hashlib.sha256(msgspec.json.encode(config, order="sorted")).hexdigest(),
-            files=query.path(defining.parent),
+            files=parts.text.path(parts.file.parent),
             doc=doc,
-            position=position,
+            position=parts.position,
         )
-
-
-def _query(sql: str | None, file: str | None, folder: Path, names: Mapping[str, str]) -> SqlText:
-    given = SqlText.given(sql=sql, file=file, folder=folder)
-    identifiers = {slot: Identifier(name) for slot, name in names.items()}
-    return SqlText(given.with_names(identifiers, DIALECT), given.file)
-
-
-def _defining_file(position: Position) -> Path:
-    file = Path(position.file)
-    if not file.is_file():
-        raise UsageError(
-            f"`AthenaQuery` was called in `{position.file}`, which is not a file",
-            hint="Define the task in a Python file, so that the project it belongs to can be archived",
-        )
-    return file.resolve()
-
-
-def _check_outputs(outputs: Mapping[str, Any], query: SqlText) -> None:
-    for name in outputs:
-        if not name.isidentifier() or keyword.iskeyword(name):
-            raise UsageError(
-                f"Output `{name}` of {query.origin} is not a Python name",
-                hint="Outputs are columns of the result: give the column such a name with `AS`",
-            )

@@ -7,14 +7,16 @@ from collections.abc import Iterator
 import pytest
 
 from hardpoint.plugin_api import Severity
+from hardpoint.plugin_api.testing.fault_proxy import FaultProxy
+from hardpoint.plugin_api.testing.http_dialect import Fault, FaultKind
 from hardpoint_athena import plugin
-from hardpoint_athena.testing.fault_proxy import Fault, FaultProxy, Kind
+from hardpoint_athena.testing.http_dialect import AthenaDialect
 from hardpoint_athena.testing.standin import Standin
 
 
 @pytest.fixture(scope="module")
 def proxy() -> Iterator[FaultProxy]:
-    with Standin() as standin, FaultProxy(standin.port) as proxy:
+    with Standin() as standin, FaultProxy(standin.url, AthenaDialect()) as proxy:
         yield proxy
 
 
@@ -57,13 +59,13 @@ def test_without_a_region_nothing_is_asked(proxy: FaultProxy, monkeypatch: pytes
 
 
 def test_refused_credentials_are_an_error(proxy: FaultProxy) -> None:
-    proxy.script(Fault(Kind.REFUSE, status=403, code="InvalidClientTokenId"))
+    proxy.script(Fault(FaultKind.REFUSE, status=403, code="InvalidClientTokenId"))
     severity, message = told()["credentials"]
     assert severity is Severity.ERROR and message.startswith("Athena does not tell who we are: ")
 
 
 def test_an_unknown_workgroup_is_an_error(monkeypatch: pytest.MonkeyPatch, proxy: FaultProxy) -> None:
     monkeypatch.setenv("ATHENA_WORKGROUP", "nowhere")
-    refusal = Fault(Kind.REFUSE, ("GetWorkGroup",), 400, "InvalidRequestException")
+    refusal = Fault(FaultKind.REFUSE, ("GetWorkGroup",), 400, "InvalidRequestException")
     proxy.script(refusal)
     assert told()["workgroup"][0] is Severity.ERROR

@@ -15,7 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hardpoint.plugin_api import UserError
-from hardpoint_athena.sql_literals import LITERAL_MAX, sql_literal
+from hardpoint_athena.sql_literals import (
+    LITERAL_MAX,
+    PARAMETERS_MAX,
+    TEXT_MAX,
+    property_literal,
+    sql_literal,
+    sql_literals,
+)
 
 # A deadline measures how busy the machine is.
 QUIET = settings(deadline=None, derandomize=True)
@@ -148,3 +155,53 @@ def test_values_without_a_literal_are_refused_with_a_hint(value: object) -> None
     with pytest.raises(UserError) as caught:
         sql_literal(value)
     assert caught.value.hint
+
+
+LONG = st.text(st.sampled_from("ab'\n👩é"), min_size=LITERAL_MAX - 10, max_size=5000)
+
+
+@QUIET
+@given(LONG)
+def test_long_text_comes_back_from_its_parts(text: str) -> None:
+    parts = sql_literals(text)
+    assert "".join(map(inside, parts)) == text
+    assert max(map(len, parts)) <= LITERAL_MAX
+
+
+def test_text_is_taken_up_to_the_limit_and_no_further() -> None:
+    assert len(sql_literals("x" * TEXT_MAX)) == PARAMETERS_MAX
+    assert len(sql_literals("'" * (TEXT_MAX // 2))) == PARAMETERS_MAX
+    for text in ("x" * (TEXT_MAX + 1), "'" * (TEXT_MAX // 2 + 1)):
+        with pytest.raises(UserError, match=f"room for {TEXT_MAX:,} characters") as caught:
+            sql_literals(text)
+        assert "S3" in caught.value.hint
+
+
+JSON_VALUES = [
+    ([1, None, True, "it's"], """'[1,null,true,"it''s"]'"""),
+    ({"a": decimal.Decimal("0.10"), "b": float("nan")}, """'{"a":"0.10","b":"NaN"}'"""),
+    ({1: [b"\x00\xff"], None: (Colour.RED,)}, """'{"1":["00ff"],"null":["RED"]}'"""),
+    (
+        [dt.date(2026, 1, 2), dt.datetime(2026, 1, 2, 3), dt.timedelta(1)],
+        """'["2026-01-02","2026-01-02 03:00:00",86400.0]'""",
+    ),
+]
+
+
+@pytest.mark.parametrize(("value", "literal"), JSON_VALUES, ids=[each for _, each in JSON_VALUES])
+def test_what_has_parts_is_json(value: object, literal: str) -> None:
+    assert sql_literals(value) == [literal]
+
+
+def test_what_json_has_no_form_for_is_refused() -> None:
+    with pytest.raises(UserError, match="class `object` has no form in JSON") as caught:
+        sql_literals([object()])
+    assert caught.value.hint
+
+
+@QUIET
+@given(st.lists(TEXT, max_size=3))
+def test_a_list_of_a_property_is_an_array_of_literals(texts: list[str]) -> None:
+    literal = property_literal(texts)
+    found = re.findall(r"'((?:[^']|'')*)'", literal.removeprefix("ARRAY[").removesuffix("]"))
+    assert [each.replace("''", "'") for each in found] == texts

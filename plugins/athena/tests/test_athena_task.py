@@ -20,12 +20,12 @@ from hardpoint.plugin_api import (
     UserError,
     Variable,
 )
-from hardpoint.plugin_api.sql_text import SqlText
-from hardpoint.plugin_api.testing.fakes import MemoryStore, PlainValues, fake_request
+from hardpoint.plugin_api.sql_text import Identifier, SqlText
+from hardpoint.plugin_api.testing.fakes import FakeContext, fake_request
 from hardpoint_athena import AthenaQuery, Connection
 from hardpoint_athena.config import AthenaConfig
 from hardpoint_athena.placeholders import place
-from hardpoint_athena.submission import QUERY_BYTES_MAX, marker_of, submission_of
+from hardpoint_athena.submission import QUERY_BYTES_MAX, marker_of, query_of, submission_of
 
 TEXT = SimpleType(SimpleKind.STR)
 FULL = AthenaConfig(
@@ -50,7 +50,8 @@ def request_of(config: AthenaConfig, **inputs: str) -> CreateRequest:
 
 
 def sent(config: AthenaConfig, **inputs: str) -> dict[str, Any]:
-    return submission_of(config, request_of(config, **inputs), PlainValues(MemoryStore()))
+    request = request_of(config, **inputs)
+    return submission_of(config, query_of(config, request, FakeContext()), request.token)
 
 
 def test_all_settings_reach_the_service_as_it_documents_them() -> None:
@@ -92,7 +93,7 @@ def test_a_query_longer_than_the_service_takes_is_refused() -> None:
 
 def test_an_author_gives_sql_names_and_typed_inputs(tmp_path: Path) -> None:
     query = AthenaQuery(
-        "SELECT 1 FROM {table} WHERE day >= :since",
+        sql="SELECT 1 FROM {table} WHERE day >= :since",
         names={"table": "sales.orders"},
         inputs={"since": dt.date},
         outputs={"n": int},
@@ -100,10 +101,27 @@ def test_an_author_gives_sql_names_and_typed_inputs(tmp_path: Path) -> None:
         timeout=dt.timedelta(minutes=5),
         secrets=["OTHER"],
     )
-    assert query.config["query"] == {"text": 'SELECT 1 FROM "sales"."orders" WHERE day >= :since'}
+    assert query.config["query"] == {
+        "text": "SELECT 1 FROM {table} WHERE day >= :since",
+        "names": {"table": {"name": "sales.orders"}},
+    }
     assert query.inputs["since"].hint is dt.date and query.outputs == {"n": int}
     assert [each.name for each in query.options.secrets] == ["KEY", "OTHER"]
     assert (query.name, query.task_type, query.options.timeout_s) == ("athena", "athena", 300.0)
+
+
+def test_a_destination_is_part_of_the_settings() -> None:
+    query = AthenaQuery(
+        sql="SELECT region FROM {orders}",
+        inputs={"orders": Identifier},
+        outputs={"loaded": Identifier},
+        destination="shop.totals",
+        write="replace",
+        table_properties={"partitioned_by": ["region"]},
+    )
+    assert query.config["destination"] == {"table": {"name": "shop.totals"}, "write": "replace"}
+    assert query.config["table_properties"] == {"partitioned_by": ["region"]}
+    assert (query.inputs["orders"].hint, query.outputs) == (str, {"loaded": str})
 
 
 def test_a_file_gives_the_name_and_is_archived() -> None:
@@ -113,8 +131,8 @@ def test_a_file_gives_the_name_and_is_archived() -> None:
 
 
 def test_settings_are_part_of_the_version() -> None:
-    first, second = AthenaQuery("SELECT 1"), AthenaQuery("SELECT 1", workgroup="other")
-    assert first.version == AthenaQuery("SELECT 1").version != second.version
+    first, second = AthenaQuery(sql="SELECT 1"), AthenaQuery(sql="SELECT 1", workgroup="other")
+    assert first.version == AthenaQuery(sql="SELECT 1").version != second.version
 
 
 WRONG: dict[str, dict[str, Any]] = {
@@ -124,6 +142,34 @@ WRONG: dict[str, dict[str, Any]] = {
     "neither `sql` nor `file`": {},
     "No SQL file `total.sql`": {"file": "total.sql"},
     "is not a Python name": {"sql": "SELECT 1", "outputs": {"the sum": int}},
+    "and no table": {"sql": "SELECT 1", "table_properties": {"format": "ORC"}},
+    "is the name of a table": {"sql": "SELECT 1", "outputs": {"loaded": Identifier}},
+    "output `n` is not its name": {"sql": "SELECT 1", "outputs": {"n": int}, "destination": "a.b"},
+    "`write` is `merge`": {"sql": "SELECT 1", "destination": "a.b", "write": "merge"},
+    "has more than 2 parts": {"sql": "SELECT 1", "destination": "c.a.b"},
+    "the query writes `a.b`": {"sql": "SELECT 1", "destination": "a.b", "reuse_minutes": 5},
+    "`a.b` is appended to": {
+        "sql": "SELECT 1",
+        "destination": "a.b",
+        "write": "append",
+        "table_properties": {"format": "ORC"},
+    },
+    "wants that folder empty": {
+        "sql": "SELECT 1",
+        "destination": "a.b",
+        "write": "replace",
+        "table_properties": {"external_location": "s3://bucket/folder/"},
+    },
+    "is not a property of a table": {
+        "sql": "SELECT 1",
+        "destination": "a.b",
+        "table_properties": {"format = 'ORC', x": 1},
+    },
+    "Property `format` of the table": {
+        "sql": "SELECT 1",
+        "destination": "a.b",
+        "table_properties": {"format": object()},
+    },
 }
 
 
@@ -136,7 +182,7 @@ def test_what_cannot_work_is_refused_where_it_is_written(message: str) -> None:
 
 def test_a_name_with_a_quote_is_refused() -> None:
     with pytest.raises(UserError, match="is not a name of a table or column"):
-        AthenaQuery("SELECT 1 FROM {table}", names={"table": 'orders"; DROP TABLE orders; --'})
+        AthenaQuery(sql="SELECT 1 FROM {table}", names={"table": 'orders"; DROP TABLE orders; --'})
 
 
 PLACED = {

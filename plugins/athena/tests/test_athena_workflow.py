@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-from hardpoint_athena.testing.fault_proxy import Fault, FaultProxy, Kind
+from hardpoint.plugin_api.testing.fault_proxy import FaultProxy
+from hardpoint.plugin_api.testing.http_dialect import Fault, FaultKind
+from hardpoint_athena.testing.http_dialect import AthenaDialect
 from hardpoint_athena.testing.standin import Standin
 
 FLOW = """
@@ -35,7 +37,7 @@ totals = AthenaQuery(
     connection=here,
 )
 square = AthenaQuery(
-    "SELECT n * n AS squared FROM range(0, 1000) AS numbers (n) WHERE n = :n /* runs 0.05 s */",
+    sql="SELECT n * n AS squared FROM range(0, 1000) AS numbers (n) WHERE n = :n /* runs 0.05 s */",
     inputs={"n": int},
     outputs={"result": int},
     connection=here,
@@ -59,15 +61,15 @@ def many(values: list[int]) -> list[int]:
 TOTALS = "SELECT region, sum(amount) AS total\nFROM {table}\nWHERE day >= :since GROUP BY region"
 QUERIES, FEW = 100, 20
 FAULTS = (
-    Fault(Kind.LOSE, ("StartQueryExecution",)),
-    Fault(Kind.REFUSE, ("StartQueryExecution",), 400, "TooManyRequestsException", 0.1),
-    Fault(Kind.CUT, ("StartQueryExecution",)),
-    Fault(Kind.REFUSE, ("StartQueryExecution",), 400, "ExpiredTokenException"),
-    Fault(Kind.REPEAT, ("StartQueryExecution",)),
-    Fault(Kind.GARBLE, ("BatchGetQueryExecution",)),
-    Fault(Kind.REFUSE, ("BatchGetQueryExecution",), 503),
-    Fault(Kind.REFUSE, ("GetQueryResults",), 429, "ThrottlingException", 0.1),
-    Fault(Kind.LOSE, ("GetQueryResults",)),
+    Fault(FaultKind.LOSE, ("StartQueryExecution",)),
+    Fault(FaultKind.REFUSE, ("StartQueryExecution",), 400, "TooManyRequestsException", 0.1),
+    Fault(FaultKind.CUT, ("StartQueryExecution",)),
+    Fault(FaultKind.REFUSE, ("StartQueryExecution",), 400, "ExpiredTokenException"),
+    Fault(FaultKind.REPEAT, ("StartQueryExecution",)),
+    Fault(FaultKind.GARBLE, ("BatchGetQueryExecution",)),
+    Fault(FaultKind.REFUSE, ("BatchGetQueryExecution",), 503),
+    Fault(FaultKind.REFUSE, ("GetQueryResults",), 429, "ThrottlingException", 0.1),
+    Fault(FaultKind.LOSE, ("GetQueryResults",)),
 )
 
 
@@ -97,7 +99,7 @@ class Place:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[tuple[Standin, FaultProxy]]:
-    with Standin() as standin, FaultProxy(standin.port) as proxy:
+    with Standin() as standin, FaultProxy(standin.url, AthenaDialect()) as proxy:
         yield standin, proxy
 
 

@@ -5,23 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hardpoint.plugin_api import Phase
+from hardpoint.plugin_api.testing.fault_proxy import FaultProxy, ProxySwitch
 from hardpoint_athena.config import Connection
-from hardpoint_athena.testing.fault_proxy import Fault, FaultProxy, Kind
 from hardpoint_athena.testing.standin import Standin
 
-WRITES = ("StartQueryExecution", "StopQueryExecution")
-CODES = {
-    400: "InvalidRequestException",
-    401: "UnrecognizedClientException",
-    403: "AccessDeniedException",
-    409: "ConflictException",
-    429: "TooManyRequestsException",
-    500: "InternalServerException",
-}
-"""What the service says with a status; gateways in front of it say nothing readable."""
 
-
-class AthenaSwitch:
+class AthenaSwitch(ProxySwitch):
     """`FaultSwitch` over a running stand-in with a proxy in front; forgets what both did before.
 
     Args:
@@ -30,8 +19,8 @@ class AthenaSwitch:
     """
 
     def __init__(self, standin: Standin, proxy: FaultProxy) -> None:
+        super().__init__(proxy)
         self.standin = standin
-        self.proxy = proxy
         standin.reset(hold=True)
         proxy.reset()
 
@@ -39,32 +28,10 @@ class AthenaSwitch:
         """How the stand-in is reached through the proxy, with the kit's secrets."""
         return Connection(
             region="us-east-1",
-            endpoint_url=self.proxy.url,
+            endpoint_url=self.url,
             access_key="ATHENA_KEY",
             secret_key="ATHENA_SECRET",  # noqa: S106 - the name of one
             timeout_s=timeout_s,
-        )
-
-    def lose_next_reply(self) -> None:
-        """See `FaultSwitch`."""
-        self.proxy.script(Fault(Kind.LOSE, WRITES))
-
-    def garble_next_reply(self) -> None:
-        """See `FaultSwitch`."""
-        self.proxy.script(Fault(Kind.GARBLE))
-
-    def stall_next_reply(self) -> None:
-        """See `CanStall`."""
-        self.proxy.script(Fault(Kind.STALL))
-
-    def repeat_next_call(self) -> None:
-        """See `CanRepeat`."""
-        self.proxy.script(Fault(Kind.REPEAT, WRITES))
-
-    def fail_next(self, status: int, *, retry_after_s: float | None = None) -> None:
-        """See `FaultSwitch`."""
-        self.proxy.script(
-            Fault(Kind.REFUSE, status=status, code=CODES.get(status, ""), retry_after_s=retry_after_s)
         )
 
     def settle(self) -> None:
@@ -82,7 +49,3 @@ class AthenaSwitch:
         """See `FaultSwitch`."""
         found = [each for each in self.standin.queries() if each["token"] == token]
         return {each["id"]: Phase.__members__.get(each["state"], Phase.RUNNING) for each in found}
-
-    def calls_received(self) -> int:
-        """See `FaultSwitch`."""
-        return len(self.proxy.calls())
