@@ -21,16 +21,20 @@ from hardpoint.plugin_api import (
     TaskType,
     hookimpl,
 )
+from hardpoint.plugin_api.sql_text import Identifier
 from hardpoint_bigquery.config import BigQueryConfig
-from hardpoint_bigquery.table import BigQueryTable
 from hardpoint_bigquery.task import BigQueryJob
 
-__all__ = ["BigQueryJob", "BigQueryTable", "plugin"]
+__all__ = ["BigQueryJob", "Identifier", "plugin"]
 
 INTERACTIVE_QUEUE, BATCH_QUEUE = 1000, 20_000
-"""Jobs that wait or run, for each project and region. Source: "Use query queues", BigQuery documentation."""
-CALLS_PER_S = 100.0
-"""API requests of one user for each method. Source: "Quotas and limits", BigQuery documentation."""
+"""Queries that wait, for each project and region; a pool counts those that run too, and so stays below. How
+many run at once the service decides by itself. Source: "Use query queues", and "Quotas and limits", "Query
+jobs", of the BigQuery documentation. Of jobs that load, copy or extract Google limits only those of a day."""
+CALLS_PER_S, BURST = 90.0, 10
+"""Together at most 100 calls in any second, which is what one user may make of each method; all methods count
+as one here. Source: "Quotas and limits", "BigQuery API", of the BigQuery documentation; it also has 300 calls
+at once for each user, and 1,000 calls of jobs.get a second for each project."""
 
 
 def _handler() -> JobHandler:
@@ -54,7 +58,7 @@ class BigQueryPlugin:
                 config=BigQueryConfig,
                 idempotency=Idempotency.NAME,
                 poll=PollPolicy(first_s=0.2, fraction=0.1, max_s=30.0, batch_max=500),
-                doc="A query or script of BigQuery",
+                doc="A query or script of BigQuery, or a job that loads, copies or extracts",
                 # Large results are read page by page in one verb; each page has `http_timeout_s` of its own.
                 call_timeout_s=600.0,
                 capabilities=(Capability.LOGS, Capability.USAGE),
@@ -71,8 +75,8 @@ class BigQueryPlugin:
 
     @hookimpl
     def rate_limits(self) -> Iterable[RateLimit]:
-        """Reads are of three methods at least, and are counted as one."""
-        return [RateLimit("bigquery:*", CALLS_PER_S, CALLS_PER_S, burst=int(CALLS_PER_S))]
+        """For each project and location, as if each was called by a user of its own."""
+        return [RateLimit("bigquery:*", CALLS_PER_S, CALLS_PER_S, burst=BURST)]
 
     @hookimpl
     def diagnose(self, context: Context) -> Iterable[Finding]:

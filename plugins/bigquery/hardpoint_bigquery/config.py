@@ -10,6 +10,9 @@ from hardpoint.plugin_api.sql_text import SqlText
 
 DEFAULT_LOCATION = "US"
 HTTP_TIMEOUT_S = 30.0
+QUERY, LOAD, COPY, EXTRACT = "query", "load", "copy", "extract"
+TRANSFERS = (LOAD, COPY, EXTRACT)
+"""Jobs that move data and query nothing; each is a key of Google's `JobConfiguration`."""
 
 
 class BigQueryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -17,11 +20,14 @@ class BigQueryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
 
     Args:
         project: That runs the job and is billed for it.
-        sql: One statement or a script, in GoogleSQL unless `job` says otherwise.
+        sql: One statement or a script, in GoogleSQL unless `job` says otherwise. None: `job` has a `load`, a
+            `copy` or an `extract`.
         location: Where the job runs, such as `US`, `EU` or `europe-west1`: where its tables are.
-        identifiers: Inputs that are names of tables: each stands in the SQL as `{name}`.
+        table_outputs: Outputs that are the name of the destination.
         job: Google's `JobConfiguration`, without what the task itself says: query, parameters, dry run.
-        ceiling_bytes: A job whose dry run says that it would read more is not started.
+        source_input: The input that is loaded, a file or a table; or the name of the table that is copied or
+            extracted. Empty: `job` says what.
+        ceiling_bytes: A query whose dry run says that it would read more is not started.
         ceiling_usd: The same of its price; needs `price_usd_per_tib`.
         price_usd_per_tib: What reading a TiB costs you on demand; with it usage tells `cost_usd`.
         credentials_secret: Name of the secret that holds the JSON of a credentials file. Empty: Google's
@@ -31,10 +37,11 @@ class BigQueryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
     """
 
     project: str
-    sql: SqlText
+    sql: SqlText | None = None
     location: str = DEFAULT_LOCATION
-    identifiers: tuple[str, ...] = ()
+    table_outputs: tuple[str, ...] = ()
     job: dict[str, Any] = {}
+    source_input: str = ""
     ceiling_bytes: int | None = None
     ceiling_usd: float | None = None
     price_usd_per_tib: float | None = None
@@ -50,3 +57,12 @@ class BigQueryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
         'shop/eu'
         """
         return f"{self.project}/{self.location.lower()}"
+
+    @property
+    def kind(self) -> str:
+        """Which of Google's four jobs it is.
+
+        >>> BigQueryConfig("shop", job={"copy": {}}).kind
+        'copy'
+        """
+        return next((each for each in TRANSFERS if each in self.job), QUERY)

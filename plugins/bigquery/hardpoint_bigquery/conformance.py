@@ -21,10 +21,12 @@ from hardpoint.plugin_api import (
 )
 from hardpoint.plugin_api.testing.contract import HandlerContract
 from hardpoint.plugin_api.testing.fakes import fake_request
+from hardpoint.plugin_api.testing.fault_proxy import FaultProxy
+from hardpoint.plugin_api.testing.standins import StandinMissingError
 from hardpoint_bigquery import plugin
 from hardpoint_bigquery.states import status_of
 from hardpoint_bigquery.testing import standin
-from hardpoint_bigquery.testing.fault_proxy import in_front_of
+from hardpoint_bigquery.testing.http_dialect import BigQueryDialect
 from hardpoint_bigquery.testing.job_book import JobBook
 from hardpoint_bigquery.testing.switch import CLIENT_SECRET, BigQuerySwitch, credentials_file
 
@@ -54,17 +56,18 @@ class BigQueryKit(HandlerContract[BigQuerySwitch]):
         try:
             with standin.running() as url:
                 yield url
-        except standin.StandinMissingError as error:
-            pytest.skip(str(error))
+        except StandinMissingError as error:
+            pytest.skip(f"platform: {error}")
 
     @pytest.fixture
     def service(self, standin: str) -> Iterator[BigQuerySwitch]:
         """A proxy of its own for each case."""
-        with in_front_of(standin, JobBook(holds=True)) as proxy:
-            proxy.checks_tokens = True
+        dialect = BigQueryDialect(JobBook(holds=True))
+        dialect.checks_tokens = True
+        with FaultProxy(standin, dialect) as proxy:
             # The whole file, and the part of it that must not be told even alone.
             type(self).secrets = {SECRET: credentials_file(proxy.url), "a part of it": CLIENT_SECRET}
-            yield BigQuerySwitch(proxy)
+            yield BigQuerySwitch(proxy, dialect.book)
 
     def task_type(self) -> TaskType:
         """The only one."""

@@ -25,10 +25,10 @@ from hardpoint.plugin_api import (
 from hardpoint_bigquery import results
 from hardpoint_bigquery.ceiling import expect_below, price
 from hardpoint_bigquery.client import Client, Connections, Place, classed
-from hardpoint_bigquery.config import BigQueryConfig
+from hardpoint_bigquery.config import QUERY, BigQueryConfig
+from hardpoint_bigquery.inserting import dry_run, insert
 from hardpoint_bigquery.states import status_of, usage_of
 from hardpoint_bigquery.submission import Submission, config_of, place_of, submission
-from hardpoint_bigquery.table import FIELDS
 
 TASK_TYPE = "bigquery"
 PAGE_JOBS_MIN, PAGE_JOBS_MAX = 100, 1000
@@ -41,15 +41,20 @@ class BigQueryHandler:
         self._connections = Connections()
 
     def prepare(self, context: Context, request: CreateRequest) -> Prepared:
-        """Hold one place in the queue of the project and location, which batch jobs have another one of."""
+        """Hold one place in the queue of the project and location, which batch jobs have another one of.
+
+        Jobs that load, copy or extract wait in neither; Google limits how many there are in a day.
+        """
         config = config_of(request)
+        if config.kind != QUERY:
+            return Prepared(config.account, ())
         batch = config.job.get("query", {}).get("priority") == "BATCH"
         pool = f"{TASK_TYPE}:batch:{config.account}" if batch else f"{TASK_TYPE}:{config.account}"
         return Prepared(config.account, (ResourceClaim(pool),))
 
     def create(self, context: Context, request: CreateRequest) -> JobRef:
         """Insert the job under the attempt's name, or adopt the one that has it, also if that has ended."""
-        config, job = config_of(request), submission(request, context.values)
+        config, job = config_of(request), submission(request, context)
         if config.ceiling_bytes is not None or config.ceiling_usd is not None:
             # First, as the tables of a job that runs already may have grown above its ceiling.
             found = self.find(context, request)
@@ -59,20 +64,13 @@ class BigQueryHandler:
         try:
             with classed("`jobs.insert`", job.sql, passing=(Conflict,)):
                 client = self._client(context, config, context.calls.write)
-                inserted = client.query(
-                    job.sql,
-                    job_config=job.configuration(),
-                    job_id=job.name,
-                    retry=None,
-                    job_retry=None,
-                )
-                return _reference(config, job, _resource(inserted))
+                return _reference(config, job, _resource(insert(client, job, context.store)))
         except Conflict:
             return self._adopted(context, config, job)
 
     def find(self, context: Context, request: CreateRequest) -> JobRef | None:
         """The job of the attempt's name."""
-        config, job = config_of(request), submission(request, context.values)
+        config, job = config_of(request), submission(request, context)
         found = self._get(context, place_of(config), job.name)
         return None if found is None else _reference(config, job, found)
 
@@ -96,15 +94,16 @@ class BigQueryHandler:
     def outputs(self, context: Context, request: CreateRequest, job: JobRef) -> Outputs:
         """What the task declares: rows as a table, scalars, the table they were written to."""
         place, declared = _place(job), request.spec.interface.outputs
-        rows = results.of_rows(declared)
+        config = config_of(request)
+        tables = config.table_outputs
+        rows = [each for each in declared if each.name not in tables]
         outputs: dict[str, Any] = {}
         if rows:
             with classed("`jobs.getQueryResults`"):
                 client = self._client(context, place, context.calls.read)
                 outputs |= results.read_outputs(context, rows, results.finished(client, place, job.id))
-        tables = [each.name for each in declared if each not in rows]
         if tables:
-            outputs |= dict.fromkeys(tables, self._destination(context, place, job))
+            outputs |= dict.fromkeys(tables, self._destination(context, config, job))
         return outputs
 
     def cancel(self, context: Context, job: JobRef, reason: str) -> None:
@@ -116,14 +115,16 @@ class BigQueryHandler:
             return
 
     def estimate(self, context: Context, request: CreateRequest) -> Estimate:
-        """What a dry run says that the job would read; it costs nothing."""
-        return self._estimate(context, config_of(request), submission(request, context.values))
+        """What a dry run says that a query would read; it costs nothing."""
+        config, job = config_of(request), submission(request, context)
+        if job.kind != QUERY:
+            return Estimate({}, f"A job that does `{job.kind}` reads no bytes of queries, and has no dry run")
+        return self._estimate(context, config, job)
 
     def _estimate(self, context: Context, config: BigQueryConfig, job: Submission) -> Estimate:
         with classed("a dry run by `jobs.insert`", job.sql):
             client = self._client(context, config, context.calls.read)
-            configuration = job.configuration(dry_run=True)
-            told = _resource(client.query(job.sql, job_config=configuration, retry=None, job_retry=None))
+            told = _resource(dry_run(client, job))
             scanned = usage_of(told)["bytes_scanned"]
             kind = told["statistics"].get("query", {}).get("statementType", "statement")
         return price(config, scanned, kind)
@@ -166,12 +167,15 @@ class BigQueryHandler:
                     break
         return found
 
-    def _destination(self, context: Context, place: Place, job: JobRef) -> dict[str, str]:
-        found = self._get(context, place, job.id) or {}
-        table = found.get("configuration", {}).get("query", {}).get("destinationTable")
+    def _destination(self, context: Context, config: BigQueryConfig, job: JobRef) -> str:
+        table = config.job.get(config.kind, {}).get("destinationTable")
+        if table is None:
+            # The service's own, for a day.
+            found = self._get(context, _place(job), job.id) or {}
+            table = found.get("configuration", {}).get(QUERY, {}).get("destinationTable")
         if not table:
             raise TransientError(f"Job `{job.id}` does not tell the table that its result is in")
-        return dict(zip(FIELDS, (table["projectId"], table["datasetId"], table["tableId"]), strict=True))
+        return f"{table.get('projectId', config.project)}.{table['datasetId']}.{table['tableId']}"
 
     def _client(
         self,

@@ -7,6 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 from hardpoint.plugin_api import UsageError
+from hardpoint_bigquery.config import COPY, EXTRACT, LOAD, QUERY, TRANSFERS
 
 Resource = dict[str, Any]
 
@@ -17,27 +18,35 @@ _OURS = {
     "queryParameters": "declare `inputs`: each one is a parameter of its name",
     "parameterMode": "refer to inputs by name, such as `@day`",
 }
-_OTHER_JOBS = ("load", "copy", "extract")
+_SINGULAR = {(COPY, "sourceTable"): "sourceTables", (EXTRACT, "destinationUri"): "destinationUris"}
+_OF_TRANSFERS: Mapping[str, frozenset[str]] = {
+    LOAD: frozenset(("writeDisposition", "timePartitioning", "rangePartitioning", "clustering")),
+    COPY: frozenset(("writeDisposition",)),
+    EXTRACT: frozenset(),
+}
 
 
 def given_resource(job_config: Any) -> Resource:
-    """A copy of what the author gave: a dict, a `QueryJobConfig`, or nothing.
+    """A copy of what the author gave: a dict, one of Google's four kinds of `JobConfig`, or nothing.
 
     Raises:
-        UsageError: It says what the task itself says, or is no job that queries.
+        UsageError: It says what the task itself says, or is of several jobs.
 
     >>> given_resource({"query": {"useLegacySql": False}})
     {'query': {'useLegacySql': False}}
+    >>> given_resource({"extract": {"destinationUri": "gs://shop/orders.csv"}})
+    {'extract': {'destinationUris': ['gs://shop/orders.csv']}}
     """
     as_dict = getattr(job_config, "to_api_repr", None)
     resource: Resource = deepcopy(as_dict() if as_dict is not None else dict(job_config or {}))
-    for name in set(_OTHER_JOBS) & resource.keys():
+    kinds = [each for each in (QUERY, *TRANSFERS) if each in resource]
+    if len(kinds) > 1:
         raise UsageError(
-            f"`job_config` is of a job that does `{name}`, and not of a query",
-            hint="Write it as SQL: `LOAD DATA`, `CREATE TABLE … COPY` or `EXPORT DATA`",
+            f"`job_config` is of a job that does `{kinds[0]}` and `{kinds[1]}`",
+            hint="A job does one of them: make two tasks",
         )
     for name, hint in _OURS.items():
-        if name in resource.get("query", {}):
+        if name in resource.get(QUERY, {}):
             raise UsageError(f"`job_config` sets `query.{name}`", hint=hint[0].upper() + hint[1:])
     if resource.get("dryRun"):
         raise UsageError(
@@ -45,18 +54,61 @@ def given_resource(job_config: Any) -> Resource:
             hint="Ask with `hardpoint plan --estimate` what a job would read",
         )
     resource.pop("dryRun", None)
+    for (kind, one), several in _SINGULAR.items():
+        if one in resource.get(kind, {}):
+            resource[kind].setdefault(several, []).append(resource[kind].pop(one))
     return resource
 
 
-def with_settings(resource: Resource, top: Mapping[str, Any], query: Mapping[str, Any]) -> Resource:
+def kind_of(resource: Resource, sql: str | None) -> str:
+    """Which of Google's four jobs it is: `query`, `load`, `copy` or `extract`.
+
+    Args:
+        resource: Of `given_resource`.
+        sql: The SQL or the name of its file, if there is any.
+
+    Raises:
+        UsageError: There is SQL, and a job that runs none.
+    """
+    kind = next((each for each in TRANSFERS if each in resource), QUERY)
+    if kind != QUERY and sql is not None:
+        raise UsageError(
+            f"`job_config` is of a job that does `{kind}`, and not of a query",
+            hint="Leave `sql` and `file` out; or write it as SQL: `LOAD DATA`, `CREATE TABLE … COPY` or "
+            "`EXPORT DATA`",
+        )
+    return kind
+
+
+def with_settings(kind: str, resource: Resource, top: Resource, inner: Resource, moved: Resource) -> Resource:
     """The resource with further settings, those that are None left out.
 
-    >>> with_settings({"query": {"priority": "BATCH"}}, {"reservation": None}, {"useQueryCache": False})
+    Args:
+        kind: `query`, `load`, `copy` or `extract`.
+        resource: What the author gave.
+        top: Settings of any job.
+        inner: Settings of which not every kind of job has each.
+        moved: Where it takes data from and puts them.
+
+    Raises:
+        UsageError: A job of this kind has no such setting.
+
+    >>> with_settings("query", {"query": {"priority": "BATCH"}}, {}, {"useQueryCache": False}, {})
     {'query': {'priority': 'BATCH', 'useQueryCache': False}}
     """
-    inner = {**resource.get("query", {}), **{name: each for name, each in query.items() if each is not None}}
-    whole = {**resource, **{name: each for name, each in top.items() if each is not None}}
-    return {**whole, "query": inner} if inner else whole
+    settings, given = _told(moved), _told(inner)
+    for name in given:
+        if kind != QUERY and name not in _OF_TRANSFERS[kind]:
+            raise UsageError(
+                f"A job that does `{kind}` has no `{name}`", hint="Leave it out, or write the job as SQL"
+            )
+    merged = {**resource.get(kind, {}), **settings, **given}
+    whole = {**resource, **_told(top)}
+    return {**whole, kind: merged} if merged else whole
+
+
+def _told(settings: Resource) -> Resource:
+    return {name: each for name, each in settings.items() if each is not None}
 
 
 def one_of(name: str, value: str | None, known: Sequence[str]) -> str | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -227,8 +227,3 @@ def _given(name: str | None, value: Any) -> Any:
     if value is None:
         raise UserError(f"Input `{name}` is a list or a struct, and None", hint="Give an empty list instead")
     return value
-
-
-def bind_all(types: Mapping[str, AnyType], values: Mapping[str, Any]) -> list[Parameter]:
-    """All inputs, in the order in which the task declares them."""
-    return [bind(name, type, values[name]) for name, type in types.items()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from google.cloud.bigquery.table import RowIterator
 
 from hardpoint.plugin_api import Context, FrameType, Outputs, UserError, Variable
 from hardpoint_bigquery.client import Client, Place
-from hardpoint_bigquery.table import is_table
 
 PAGE_ROWS = 50_000
 """Asked for in one answer; the service makes it fewer where the answer would be larger than 10 MB."""
@@ -28,11 +27,6 @@ def finished(client: Client, place: Place, job_id: str) -> bigquery.QueryJob:
     resource = {"jobReference": name, "status": {"state": "DONE"}, "configuration": {"query": {"query": "?"}}}
     job: bigquery.QueryJob = bigquery.QueryJob.from_api_repr(resource, client)
     return job
-
-
-def of_rows(variables: Iterable[Variable]) -> list[Variable]:
-    """Outputs that come from the rows, and not from the name of the table they are in."""
-    return [each for each in variables if not is_table(each.type)]
 
 
 def read_outputs(context: Context, wanted: list[Variable], job: bigquery.QueryJob) -> Outputs:

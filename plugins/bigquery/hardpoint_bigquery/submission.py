@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from google.cloud import bigquery
 
-from hardpoint.plugin_api import AnyType, ContractViolation, CreateRequest, SimpleKind, SimpleType, UserError
-from hardpoint.plugin_api.context import Values
+from hardpoint.plugin_api import (
+    AnyType,
+    Context,
+    ContractViolation,
+    CreateRequest,
+    FileType,
+    FrameType,
+    Reference,
+    UserError,
+    Wire,
+)
 from hardpoint.plugin_api.sql_text import Dialect, Identifier
 from hardpoint_bigquery.client import Place
-from hardpoint_bigquery.config import BigQueryConfig
-from hardpoint_bigquery.parameters import bind_all
-from hardpoint_bigquery.table import FIELDS, is_table
+from hardpoint_bigquery.config import COPY, LOAD, QUERY, BigQueryConfig
+from hardpoint_bigquery.frame_parameters import REQUEST_BYTES_MAX, TOO_LARGE_HINT, bind_frame
+from hardpoint_bigquery.job_settings import Resource, table_resource
+from hardpoint_bigquery.parameters import bind
 
 DIGEST_LABEL = "hardpoint"
 BACKTICKS = Dialect(quote="`", longest=1024)
+UPLOAD_BYTES_MAX = 5 * 2**20 - 1
+"""What Google's client sends together with the job, in one request; more would take several."""
+BUCKETS = ("gs://", "gcs://")
 
 
 class Submission(msgspec.Struct, frozen=True):
@@ -26,22 +39,19 @@ class Submission(msgspec.Struct, frozen=True):
 
     Args:
         name: The job's id.
-        sql: With names of tables in it, and no value.
+        kind: `query`, `load`, `copy` or `extract`.
+        sql: With names of tables in it, and no value; empty unless it queries.
         job: Google's `JobConfiguration`, with parameters and the label that holds the digest.
         digest: Of all that the job is.
+        upload: What is loaded, if it is sent with the job.
     """
 
     name: str
+    kind: str
     sql: str
-    job: dict[str, Any]
+    job: Resource
     digest: str
-
-    def configuration(self, *, dry_run: bool = False) -> bigquery.QueryJobConfig:
-        """For Google's client."""
-        resource = {**self.job, "dryRun": True} if dry_run else self.job
-        made = bigquery.QueryJobConfig.from_api_repr(resource)
-        assert isinstance(made, bigquery.QueryJobConfig)
-        return made
+    upload: Reference | None = None
 
     def expect_same(self, job: Mapping[str, Any]) -> None:
         """Raises `ContractViolation` if the job of our name was started for something else."""
@@ -66,36 +76,90 @@ def place_of(config: BigQueryConfig) -> Place:
     )
 
 
-def submission(request: CreateRequest, values: Values) -> Submission:
+def submission(request: CreateRequest, context: Context) -> Submission:
     """The job of one attempt.
 
     Raises:
-        UserError: An input cannot be bound, or is no name of a table.
+        UserError: An input cannot be bound or loaded, or is no name of a table, or all is too large.
     """
     config = config_of(request)
-    types = {each.name: each.type for each in request.spec.interface.inputs}
-    natural = {name: values.decode(type, request.inputs[name]) for name, type in types.items()}
-    names = {name: _identifier(name, types, natural) for name in config.identifiers}
-    sql = config.sql.with_names(names, BACKTICKS)
-    bound = {name: type for name, type in types.items() if name not in names}
-    parameters = [each.to_api_repr() for each in bind_all(bound, natural)]
-    query: dict[str, Any] = {"useLegacySql": False, **config.job.get("query", {})}
+    if config.sql is None:
+        settings, upload = _transfer(request, config)
+        return _submission(request, config, "", settings, upload)
+    bound = [each for each in request.spec.interface.inputs if each.name not in config.sql.inputs]
+    parameters = [_parameter(context, each.name, each.type, request.inputs[each.name]) for each in bound]
+    query: Resource = {"useLegacySql": False, **config.job.get(QUERY, {})}
     if parameters:
         query |= {"parameterMode": "NAMED", "queryParameters": parameters}
-    job = {**config.job, "query": query}
-    digest = hashlib.sha256(msgspec.json.encode([sql, job], order="deterministic")).hexdigest()[:32]
+        _check_size(query)
+    return _submission(request, config, config.sql.named(BACKTICKS, request.inputs), query, None)
+
+
+def _submission(
+    request: CreateRequest, config: BigQueryConfig, sql: str, settings: Resource, upload: Reference | None
+) -> Submission:
+    job = {**config.job, config.kind: settings}
+    whole = [sql, job] if upload is None else [sql, job, upload.digest]
+    digest = hashlib.sha256(msgspec.json.encode(whole, order="deterministic")).hexdigest()[:32]
     labels = {**config.job.get("labels", {}), DIGEST_LABEL: digest}
-    return Submission(request.token, sql, {**job, "labels": labels}, digest)
+    return Submission(request.token, config.kind, sql, {**job, "labels": labels}, digest, upload)
 
 
-def _identifier(name: str, types: Mapping[str, AnyType], natural: Mapping[str, Any]) -> Identifier:
-    type, value = types.get(name), natural.get(name)
-    if type == SimpleType(SimpleKind.STR):
-        return Identifier(str(value))
-    if type is not None and is_table(type):
-        parts = [value[each] if isinstance(value, dict) else getattr(value, each) for each in FIELDS]
-        return Identifier(".".join(parts))
-    raise UserError(
-        f"`identifiers` names `{name}`, which is no input of type `str` or `BigQueryTable`",
-        hint="Declare it among `inputs`",
-    )
+def _parameter(context: Context, name: str, type: AnyType, wire: Wire) -> Resource:
+    if isinstance(type, FrameType):
+        return bind_frame(name, context.store.read_bytes(msgspec.convert(wire, Reference)))
+    bound: Resource = bind(name, type, context.values.decode(type, wire)).to_api_repr()
+    return bound
+
+
+def _check_size(query: Resource) -> None:
+    # As Google's client writes it.
+    size_bytes = len(json.dumps(query))
+    if size_bytes > REQUEST_BYTES_MAX:
+        raise UserError(
+            f"The inputs of the query are {size_bytes} bytes as parameters, and a request has 10 MB at most",
+            hint=TOO_LARGE_HINT,
+        )
+
+
+def _transfer(request: CreateRequest, config: BigQueryConfig) -> tuple[Resource, Reference | None]:
+    settings: Resource = config.job[config.kind]
+    name = config.source_input
+    if not name:
+        return settings, None
+    if config.kind == LOAD:
+        [type] = [each.type for each in request.spec.interface.inputs if each.name == name]
+        return _load(name, type, request.inputs[name], settings)
+    table = table_resource(Identifier(str(request.inputs[name])).name, config.project)
+    return {
+        **settings,
+        **({"sourceTables": [table]} if config.kind == COPY else {"sourceTable": table}),
+    }, None
+
+
+def _load(name: str, type: AnyType, wire: Wire, settings: Resource) -> tuple[Resource, Reference | None]:
+    if isinstance(type, FrameType):
+        if settings.get("sourceFormat", "PARQUET") != "PARQUET":
+            raise UserError(
+                f"Input `{name}` is a table, which is Parquet, and `sourceFormat` is "
+                f"`{settings['sourceFormat']}`",
+                hint="Leave `sourceFormat` out",
+            )
+        # Else a list would become a struct of lists.
+        settings = {"parquetOptions": {"enableListInference": True}, **settings, "sourceFormat": "PARQUET"}
+    elif not isinstance(type, FileType):
+        raise UserError(
+            f"Input `{name}` is declared `{type}`, and a job loads a file or a table with rows",
+            hint="Declare it `File` or `DataFrame`, or write an INSERT with the value as a parameter",
+        )
+    reference = msgspec.convert(wire, Reference)
+    if reference.uri.startswith(BUCKETS):
+        uri = "gs://" + reference.uri.partition("://")[2]
+        return {**settings, "sourceUris": [uri]}, None
+    if reference.size_bytes > UPLOAD_BYTES_MAX:
+        raise UserError(
+            f"Input `{name}` has {reference.size_bytes} bytes and is not in Cloud Storage; "
+            f"at most {UPLOAD_BYTES_MAX} are sent with a job",
+            hint="Keep values in a bucket, `gs://…`, where the service reads any size; or load in parts",
+        )
+    return settings, reference

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from hardpoint.plugin_api.testing.standins import StandinMissingError
 from hardpoint_bigquery.testing import standin
 
 
 def test_the_plugin_passes_its_check() -> None:
     try:
         standin.installed()  # a case has a minute, and that may take longer
-    except standin.StandinMissingError as error:
+    except StandinMissingError as error:
         pytest.skip(f"platform: {error}")
     hardpoint = Path(sys.executable).with_name("hardpoint")
     check = [str(hardpoint), "plugins", "check", "bigquery", "--json"]

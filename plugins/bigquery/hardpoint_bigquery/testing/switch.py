@@ -8,51 +8,33 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from hardpoint.plugin_api import Phase
+from hardpoint.plugin_api.testing.fault_proxy import FaultProxy, ProxySwitch
 from hardpoint_bigquery.client import REFRESHES_MAX
-from hardpoint_bigquery.testing.fault_proxy import TOKEN_PATH, Fault, FaultProxy
+from hardpoint_bigquery.testing.http_dialect import TOKEN_PATH
+from hardpoint_bigquery.testing.job_book import JobBook
 from hardpoint_bigquery.testing.standin import PROJECT
 
 CLIENT_SECRET = "sesame-and-nothing-else"  # noqa: S105 - of the proxy alone
 
 
-class BigQuerySwitch:
+class BigQuerySwitch(ProxySwitch):
     """`FaultSwitch` over a proxy whose jobs run until they are told to end."""
 
-    def __init__(self, proxy: FaultProxy) -> None:
-        self.proxy = proxy
-
-    @property
-    def url(self) -> str:
-        """Where the proxy listens."""
-        return self.proxy.url
-
-    def lose_next_reply(self) -> None:
-        """See `FaultSwitch`."""
-        self.proxy.add(Fault("lost", writes_only=True))
-
-    def garble_next_reply(self) -> None:
-        """See `FaultSwitch`."""
-        self.proxy.add(Fault("garbled"))
-
-    def stall_next_reply(self) -> None:
-        """See `CanStall`."""
-        self.proxy.add(Fault("late"))
-
-    def repeat_next_call(self) -> None:
-        """See `CanRepeat`."""
-        self.proxy.add(Fault("repeated", writes_only=True))
+    def __init__(self, proxy: FaultProxy, book: JobBook) -> None:
+        super().__init__(proxy)
+        self.book = book
 
     def fail_next(self, status: int, *, retry_after_s: float | None = None) -> None:
         """See `FaultSwitch`. Credentials that are refused are refused with a new token too."""
-        fault = Fault("refused", status=status, retry_after_s=retry_after_s)
-        self.proxy.add(*[fault] * (1 + REFRESHES_MAX if status == 401 else 1))
+        for _ in range(1 + REFRESHES_MAX if status == 401 else 1):
+            super().fail_next(status, retry_after_s=retry_after_s)
 
     def settle(self) -> None:
         """Its listings are never late."""
 
     def finish(self, job_id: str, phase: Phase = Phase.SUCCEEDED) -> None:
         """See `FaultSwitch`."""
-        self.proxy.book.end(job_id, phase)
+        self.book.end(job_id, phase)
 
     def jobs_for(self, token: str) -> Mapping[str, Phase]:
         """See `FaultSwitch`: what the stand-in has under that name."""
@@ -63,11 +45,7 @@ class BigQuerySwitch:
         except HTTPError as error:
             error.close()
             return {}
-        return {found: self.proxy.book.phase(found) or Phase.SUCCEEDED}
-
-    def calls_received(self) -> int:
-        """See `FaultSwitch`."""
-        return len(self.proxy.calls)
+        return {found: self.book.phase(found) or Phase.SUCCEEDED}
 
 
 def credentials_file(url: str) -> str:

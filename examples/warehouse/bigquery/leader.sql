@@ -1,0 +1,4 @@
+SELECT region, share
+FROM {shares}
+ORDER BY share DESC, region
+LIMIT 1
