@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from hardpoint.plugin_api.testing.fault_proxy import FaultProxy
 from hardpoint_snowflake.config import Connection
 from hardpoint_snowflake.conformance import SECRET, TOKEN, connection_to
-from hardpoint_snowflake.testing.fault_proxy import FaultProxy
+from hardpoint_snowflake.testing.http_dialect import SnowflakeDialect
 from hardpoint_snowflake.testing.runner import Runner
 from hardpoint_snowflake.testing.server import Standin
 from hardpoint_snowflake.testing.switch import SnowflakeSwitch
@@ -28,7 +29,7 @@ def standin(started: Standin) -> Standin:
 
 @pytest.fixture
 def switch(standin: Standin) -> Iterator[SnowflakeSwitch]:
-    with FaultProxy(standin.port) as proxy:
+    with FaultProxy(standin.url, SnowflakeDialect()) as proxy:
         yield SnowflakeSwitch(standin, proxy)
 
 

@@ -1,6 +1,6 @@
 """Snowflake queries as typed tasks of a workflow.
 
-sales = SnowflakeQuery("select * from orders where day >= :since", connection=WAREHOUSE,
+sales = SnowflakeQuery(sql="select * from orders where day >= :since", connection=WAREHOUSE,
                        inputs={"since": date}, outputs={"rows": pandas.DataFrame})
 """
 
@@ -22,14 +22,24 @@ from hardpoint.plugin_api import (
     TaskType,
     hookimpl,
 )
+from hardpoint.plugin_api.sql_text import Identifier
 from hardpoint_snowflake import diagnosis
 from hardpoint_snowflake.config import KEY_SECRET, Connection, SnowflakeConfig
 from hardpoint_snowflake.task import SnowflakeQuery
 
-__all__ = ["Connection", "SnowflakeQuery", "plugin"]
+__all__ = ["Connection", "Identifier", "SnowflakeQuery", "plugin"]
 
 STATEMENTS_PER_WAREHOUSE = 8
-"""The service's default of `MAX_CONCURRENCY_LEVEL`; more would wait in the warehouse's own queue."""
+"""The default of `MAX_CONCURRENCY_LEVEL`; more would wait in the warehouse's own queue. Snowflake's page
+"Limiting concurrently running queries". How many may wait there is not published."""
+
+READS_PER_S, WRITES_PER_S = 20.0, 20.0
+"""Our own choice: Snowflake's page "Submitting a request to execute SQL statements" says that the service
+answers 429 by its load, and no page has a figure."""
+
+SETTLING_S = 5.0
+"""Our own guess: the page of the function `QUERY_HISTORY_BY_USER` has no figure for how late a row appears.
+(The 45 minutes of the view of that name in ACCOUNT_USAGE are not about it.)"""
 
 
 def _handler() -> JobHandler:
@@ -51,9 +61,9 @@ class SnowflakePlugin:
                 Shape.JOB,
                 _handler,
                 config=SnowflakeConfig,
-                # Repeated request ids are answered with the first query, but for how long is not documented.
+                # Repeated request ids are answered with the first query, but only in its session.
                 idempotency=Idempotency.SEARCH,
-                settling_delay_s=5.0,
+                settling_delay_s=SETTLING_S,
                 poll=PollPolicy(first_s=0.25, batch_max=200),
                 secrets=(KEY_SECRET,),
                 doc="A query that runs in a warehouse of Snowflake",
@@ -69,8 +79,8 @@ class SnowflakePlugin:
 
     @hookimpl
     def rate_limits(self) -> Iterable[RateLimit]:
-        """Calls per account and user; the service publishes no figure."""
-        return [RateLimit("snowflake:*", reads_per_s=20.0, writes_per_s=10.0, burst=20)]
+        """Calls per account and user."""
+        return [RateLimit("snowflake:*", reads_per_s=READS_PER_S, writes_per_s=WRITES_PER_S, burst=20)]
 
     @hookimpl
     def diagnose(self, context: Context) -> Iterable[Finding]:

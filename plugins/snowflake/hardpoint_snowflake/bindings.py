@@ -19,15 +19,17 @@ from hardpoint.plugin_api import (
     Interface,
     PickledType,
     SimpleType,
+    Store,
     UnionType,
     UserError,
     Values,
     Wire,
 )
+from hardpoint_snowflake.tables import STATEMENT_BYTES_MAX, json_of_rows
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TZ_OFFSET_MIN = 1440
-_BY_REFERENCE = (FileType, DirectoryType, ArrayType, FrameType, PickledType)
+_BY_REFERENCE = (FileType, DirectoryType, ArrayType, PickledType)
 
 
 class Bind(msgspec.Struct, frozen=True):
@@ -38,7 +40,7 @@ class Bind(msgspec.Struct, frozen=True):
 
 
 def binds_of(
-    names: Sequence[str], interface: Interface, inputs: Mapping[str, Wire], values: Values
+    names: Sequence[str], interface: Interface, inputs: Mapping[str, Wire], values: Values, store: Store
 ) -> dict[str, Bind]:
     """The bind variables by position, from `1`.
 
@@ -47,15 +49,22 @@ def binds_of(
         interface: What the inputs are.
         inputs: Their wire values.
         values: Decodes them.
+        store: Where tables lie.
 
     Raises:
-        UserError: An input travels by reference.
+        UserError: An input is a file, a folder, an array or pickled, or its tables are too long.
     """
     types = {each.name: each.type for each in interface.inputs}
-    return {
-        str(position): _bind(name, types[name], inputs[name], values)
-        for position, name in enumerate(names, start=1)
-    }
+    binds: dict[str, Bind] = {}
+    left_bytes = STATEMENT_BYTES_MAX
+    for position, name in enumerate(names, start=1):
+        if isinstance(types[name], FrameType):
+            rows = json_of_rows(name, inputs[name], store, left_bytes)
+            left_bytes -= len(rows.encode())
+            binds[str(position)] = Bind("TEXT", rows)
+        else:
+            binds[str(position)] = _bind(name, types[name], inputs[name], values)
+    return binds
 
 
 def _bind(name: str, type: AnyType, wire: Wire, values: Values) -> Bind:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from hardpoint.plugin_api.query_task import Destination
 from hardpoint.plugin_api.sql_text import SqlText
 
 KEY_SECRET = "SNOWFLAKE_PRIVATE_KEY"  # noqa: S105 - the name of a secret
@@ -76,6 +77,7 @@ class SnowflakeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, o
         queued_timeout_s: `STATEMENT_QUEUED_TIMEOUT_IN_SECONDS`. None: the service's own.
         bytes_scanned_max: A query that would scan more, as `EXPLAIN` tells, is refused before it runs.
         parameters: Further session parameters for the query, such as `USE_CACHED_RESULT`.
+        destination: The table that the result becomes. The outputs, if any, are its name.
     """
 
     connection: Connection
@@ -86,10 +88,16 @@ class SnowflakeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, o
     queued_timeout_s: int | None = None
     bytes_scanned_max: int | None = None
     parameters: dict[str, Setting] = {}
+    destination: Destination | None = None
 
     def __post_init__(self) -> None:
         if self.statements < 1:
             raise ValueError(f"`statements` must be at least 1, not {self.statements}")
+        if self.destination is not None and self.statements > 1:
+            raise ValueError(
+                "`destination` takes the result of one statement, and `statements` is "
+                f"{self.statements}: write `insert into …` in the script"
+            )
         for name in self.parameters:
             if name.upper() in OWN_PARAMETERS:
                 raise ValueError(

@@ -26,10 +26,11 @@ from hardpoint.plugin_api import (
 from hardpoint.plugin_api.sql_text import SqlText
 from hardpoint.plugin_api.testing.contract import HandlerContract
 from hardpoint.plugin_api.testing.fakes import fake_request
+from hardpoint.plugin_api.testing.fault_proxy import FaultProxy
 from hardpoint_snowflake import plugin
 from hardpoint_snowflake.config import Connection, SnowflakeConfig
 from hardpoint_snowflake.states import QueryRow, status_of
-from hardpoint_snowflake.testing.fault_proxy import FaultProxy
+from hardpoint_snowflake.testing.http_dialect import SnowflakeDialect
 from hardpoint_snowflake.testing.server import Standin
 from hardpoint_snowflake.testing.switch import SnowflakeSwitch
 
@@ -84,7 +85,7 @@ class SnowflakeKit(HandlerContract[SnowflakeSwitch]):
     @pytest.fixture
     def service(self, running: Standin) -> Iterator[SnowflakeSwitch]:
         """A proxy of its own for each case."""
-        with FaultProxy(running.port) as proxy:
+        with FaultProxy(running.url, SnowflakeDialect()) as proxy:
             yield SnowflakeSwitch(running, proxy)
 
     def task_type(self) -> TaskType:

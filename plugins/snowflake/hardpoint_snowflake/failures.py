@@ -16,7 +16,7 @@ from hardpoint.plugin_api import (
 )
 from hardpoint.plugin_api.sql_text import caret
 
-CANCELLED_CODE = "000604"
+CANCELLED_CODE, CANCELLED_WORDS = "000604", "SQL execution canceled"
 """Of a query that was cancelled, by whomever."""
 
 SESSION_OVER = frozenset({"390104", "390110", "390111", "390112", "390114", "390115"})
@@ -48,6 +48,9 @@ _BY_CODE = {
     "000625": _Class("LockedTable", ErrorKind.TRANSIENT),
     "000630": _Class(
         "StatementTimeout", ErrorKind.USER, "Raise `statement_timeout_s`, or the warehouse's own"
+    ),
+    "002002": _Class(
+        "ObjectExists", ErrorKind.SYSTEM, 'Give it another name, or let `write` be "replace" or "append"'
     ),
     "002003": _Class(
         "ObjectNotFound", ErrorKind.SYSTEM, "Check the name, `database` and `schema`, and what `role` may see"

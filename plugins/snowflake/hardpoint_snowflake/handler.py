@@ -10,6 +10,7 @@ from hardpoint.plugin_api import (
     Context,
     CreateRequest,
     JobRef,
+    Kept,
     Outputs,
     Phase,
     Prepared,
@@ -19,24 +20,24 @@ from hardpoint.plugin_api import (
     UserError,
 )
 from hardpoint.plugin_api.handler import Estimate
-from hardpoint_snowflake.bindings import binds_of
 from hardpoint_snowflake.client import Answer, Call, SnowflakeClient
 from hardpoint_snowflake.config import Connection, SnowflakeConfig
 from hardpoint_snowflake.explaining import estimate_of, explain_sql
 from hardpoint_snowflake.failures import refusal
 from hardpoint_snowflake.history import (
-    MINE,
     SEARCH,
+    TEXT_MAX,
     monitored_row,
     query_row,
     rows_of,
     search_binds,
     states_sql,
+    tagged_sql,
 )
-from hardpoint_snowflake.placeholders import Placed, place
 from hardpoint_snowflake.results import outputs_of
 from hardpoint_snowflake.statements import Statement, execute_call, metadata_call
 from hardpoint_snowflake.states import PHASES, QueryRow, status_of
+from hardpoint_snowflake.submission import config_of, query_of, submission, submitted_sql
 
 MONITORED_MAX = 10
 """Jobs that one poll asks for one by one, if the history does not show them; the others wait for the next."""
@@ -52,19 +53,16 @@ class SnowflakeHandler:
 
     def prepare(self, context: Context, request: CreateRequest) -> Prepared:
         """One slot of the warehouse."""
-        connection = _config(request).connection
+        connection = config_of(request).connection
         pool = f"snowflake:{connection.account}/{connection.warehouse}"
         return Prepared(connection.account_key, (ResourceClaim(pool),))
 
     def create(self, context: Context, request: CreateRequest) -> JobRef:
-        """Adopt the oldest query with the attempt's token in its tag, else submit one."""
-        found = self.find(context, request)
-        if found is not None:
-            return found
-        config = _config(request)
+        """Submit it, with the token in its tag: by that `find` knows it again."""
+        config = config_of(request)
         if config.bytes_scanned_max is not None:
             self._refuse_above(context, request, config.bytes_scanned_max)
-        statement = _statement(context, request)
+        statement = submission(context, request)
         call = execute_call(config, statement, request.token)
         answer = self._client.call(context, config.connection, call)
         # A statement that does not compile is a query too, and failed: a poll tells why.
@@ -76,17 +74,25 @@ class SnowflakeHandler:
 
     def find(self, context: Context, request: CreateRequest) -> JobRef | None:
         """The oldest query of the token."""
-        rows = self._search(context, request, SEARCH)
-        return _job(_config(request), rows[0]["query_id"] or "") if rows else None
+        config = config_of(request)
+        call = metadata_call(Statement(SEARCH, search_binds(request.token, submitted_sql(request))))
+        rows = rows_of(self._client.call(context, config.connection, call))
+        return _job(config, rows[0]["query_id"] or "") if rows else None
 
-    def duplicates(self, context: Context, request: CreateRequest, keep: JobRef) -> Sequence[JobRef]:
-        """Other queries with the token and the same SQL that have not ended."""
-        config = _config(request)
-        return [
-            _job(config, row["query_id"] or "")
-            for row in self._search(context, request, MINE)
-            if row["query_id"] != keep.id and not _ended(row["execution_status"] or "")
-        ]
+    def duplicates(self, context: Context, kept: Sequence[Kept]) -> Sequence[JobRef]:
+        """Other queries with these tokens and the same SQL that have not ended."""
+        by_token = {each.request.token: each for each in kept}
+        call = metadata_call(Statement(*tagged_sql(list(by_token))))
+        connection = config_of(kept[0].request).connection
+        found = []
+        for row in rows_of(self._client.call(context, connection, call)):
+            mine = by_token.get(row["token"] or "")
+            if mine is None or row["query_id"] == mine.job.id or _ended(row["execution_status"] or ""):
+                continue
+            # What a script or a procedure has started carries its tag too.
+            if (row["query_text"] or "").startswith(submitted_sql(mine.request)[:TEXT_MAX]):
+                found.append(_job(config_of(mine.request), row["query_id"] or ""))
+        return found
 
     def poll_many(self, context: Context, jobs: Sequence[JobRef]) -> Mapping[str, Status]:
         """All of them by one statement; what it does not show is asked for by id, a few each time."""
@@ -102,10 +108,13 @@ class SnowflakeHandler:
         return {job.id: _status(job, rows[job.id]) for job in jobs if job.id in rows}
 
     def outputs(self, context: Context, request: CreateRequest, job: JobRef) -> Outputs:
-        """A table, or the columns of the only row."""
+        """A table, the columns of the only row, or the name of the destination."""
         wanted = request.spec.interface.outputs
         if not wanted:
             return {}
+        destination = config_of(request).destination
+        if destination is not None:
+            return {each.name: destination.table.name for each in wanted}
         connection = _connection(job)
         answer = self._result(context, connection, job.id)
         several = (answer.data or {}).get("resultIds")
@@ -121,10 +130,10 @@ class SnowflakeHandler:
 
     def estimate(self, context: Context, request: CreateRequest) -> Estimate:
         """What `EXPLAIN` tells, without running anything."""
-        config = _config(request)
+        config = config_of(request)
         if config.statements > 1:
             return Estimate(text="Snowflake explains one statement at a time, and this is a script")
-        statement = _statement(context, request)
+        statement = query_of(context, request)
         sql = explain_sql(statement.sql)
         call = metadata_call(Statement(sql, statement.binds))
         answer = self._client.call(context, config.connection, call)
@@ -146,12 +155,6 @@ class SnowflakeHandler:
                 hint="Narrow the query, or raise `bytes_scanned_max`",
             )
 
-    def _search(self, context: Context, request: CreateRequest, sql: str) -> list[dict[str, str | None]]:
-        config = _config(request)
-        text = _placed(request).sql
-        call = metadata_call(Statement(sql, search_binds(request.token, text)))
-        return rows_of(self._client.call(context, config.connection, call))
-
     def _result(self, context: Context, connection: Connection, query: str) -> Answer:
         answer = self._client.call(context, connection, Call("GET", f"/queries/{query}/result"))
         if answer.code in IN_PROGRESS:
@@ -161,10 +164,6 @@ class SnowflakeHandler:
         return answer
 
 
-def _config(request: CreateRequest) -> SnowflakeConfig:
-    return msgspec.convert(request.spec.config, SnowflakeConfig)
-
-
 def _connection(job: JobRef) -> Connection:
     return msgspec.convert(job.extra["connection"], Connection)
 
@@ -172,17 +171,6 @@ def _connection(job: JobRef) -> Connection:
 def _job(config: SnowflakeConfig, query: str) -> JobRef:
     extra = {"connection": msgspec.to_builtins(config.connection), "statements": config.statements}
     return JobRef(query, config.connection.account_key, config.connection.secrets, extra)
-
-
-def _placed(request: CreateRequest) -> Placed:
-    inputs = [each.name for each in request.spec.interface.inputs]
-    return place(_config(request).sql.text.strip(), inputs)
-
-
-def _statement(context: Context, request: CreateRequest) -> Statement:
-    placed = _placed(request)
-    binds = binds_of(placed.names, request.spec.interface, request.inputs, context.values)
-    return Statement(placed.sql, binds)
 
 
 def _status(job: JobRef, row: QueryRow) -> Status:

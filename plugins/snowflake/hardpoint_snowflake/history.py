@@ -10,7 +10,11 @@ from hardpoint_snowflake.bindings import Bind, bind_of
 from hardpoint_snowflake.client import Answer
 from hardpoint_snowflake.states import QueryRow
 
+# Snowflake's page "QUERY_HISTORY , QUERY_HISTORY_BY_*": of the last 7 days, at most 10,000 rows, before any
+# condition. Those that run are among them; of those that have ended, the last ones, our own polls included.
+# So a job that ended long before anybody asked is asked for by its id.
 _HISTORY = "table(information_schema.query_history_by_user(result_limit => 10000))"
+_TOKEN = "split_part(query_tag, ' ', 1)"  # noqa: S105 - SQL
 _COLUMNS = (
     "query_id, execution_status, error_code, error_message, "
     "iff(error_code is null, null, left(query_text, 10000)) as query_text, "
@@ -21,21 +25,15 @@ _USAGE = {
     "total_elapsed_time": "elapsed_ms",
     "credits_used_cloud_services": "credits_cloud_services",
 }
-# The result limit counts from the newest, so old jobs of a busy user are asked for one by one.
 SEARCH = (
     f"select query_id, execution_status from {_HISTORY} where startswith(query_tag, ?) "  # noqa: S608
     "order by iff(startswith(query_text, ?), 0, 1), start_time"
 )
 """Queries of a token: first those that begin with the SQL that was sent, then what those have started."""
 
-MINE = (
-    f"select query_id, execution_status from {_HISTORY} where startswith(query_tag, ?) "  # noqa: S608
-    "and startswith(query_text, ?) order by start_time"
-)
-"""Queries of a token, without those that a script or a procedure has started under its tag."""
-
 TEXT_MAX = 1000
-"""Characters of the SQL that a search compares; the history cuts long ones."""
+"""Characters of the SQL that a search compares; the history keeps 100,000 of them, by Snowflake's page
+"QUERY_HISTORY view"."""
 
 _IN_PROGRESS = ("333333", "333334")
 
@@ -47,8 +45,16 @@ def states_sql(ids: Sequence[str]) -> tuple[str, dict[str, Bind]]:
     return sql, {str(position): bind_of(each) for position, each in enumerate(ids, start=1)}
 
 
+def tagged_sql(tokens: Sequence[str]) -> tuple[str, dict[str, Bind]]:
+    """One statement that tells of all queries with these tokens, oldest first, and its bind variables."""
+    marks = ", ".join("?" for _ in tokens)
+    columns = f"query_id, execution_status, {_TOKEN} as token, left(query_text, {TEXT_MAX}) as query_text"
+    sql = f"select {columns} from {_HISTORY} where {_TOKEN} in ({marks}) order by start_time"  # noqa: S608
+    return sql, {str(position): bind_of(each) for position, each in enumerate(tokens, start=1)}
+
+
 def search_binds(token: str, sql: str) -> dict[str, Bind]:
-    """The bind variables of `SEARCH` and `MINE`."""
+    """The bind variables of `SEARCH`."""
     return {"1": bind_of(token), "2": bind_of(sql[:TEXT_MAX])}
 
 

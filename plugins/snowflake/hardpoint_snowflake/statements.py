@@ -26,7 +26,8 @@ class Statement(msgspec.Struct, frozen=True):
 def request_id(token: str) -> UUID:
     """The id under which one attempt's query is submitted: the service answers a repetition in the same way.
 
-    How long it remembers ids is not documented, so nothing relies on it.
+    Only in the same session, as Snowflake's page "Executing statements" of the Node.js driver has it, and for
+    how long no page tells: nothing relies on it.
 
     >>> request_id("hp-1") == request_id("hp-1"), request_id("hp-1").version
     (True, 4)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import msgspec
 
 from hardpoint.plugin_api import Phase, Status
-from hardpoint_snowflake.failures import CANCELLED_CODE, failure, padded
+from hardpoint_snowflake.failures import CANCELLED_CODE, CANCELLED_WORDS, failure, padded
 
 PHASES: Mapping[str, Phase] = MappingProxyType(
     {
@@ -64,7 +64,9 @@ def status_of(row: QueryRow) -> Status:
     phase = PHASES.get(state)
     if phase is None:
         return Status(Phase.RUNNING, f"{row.state}, a state this plugin does not know", usage=row.usage)
-    if phase is Phase.FAILED and padded(row.error_code) == CANCELLED_CODE:
+    # The history's own page goes by the words, that of error codes by the code.
+    cancelled = padded(row.error_code) == CANCELLED_CODE or row.error_message == CANCELLED_WORDS
+    if phase is Phase.FAILED and cancelled:
         return Status(Phase.CANCELLED, row.error_message or state, usage=row.usage)
     reason = row.error_message or state
     error = failure(state, row.error_code, reason, row.text) if phase is Phase.FAILED else None

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import keyword
-import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,8 +12,6 @@ import msgspec
 from hardpoint.plugin_api import (
     Cache,
     Options,
-    Parameter,
-    Position,
     Resources,
     Retry,
     Secret,
@@ -24,11 +19,10 @@ from hardpoint.plugin_api import (
     UsageError,
 )
 from hardpoint.plugin_api.definition import caller_position
-from hardpoint.plugin_api.sql_text import Dialect, Identifier, SqlText
+from hardpoint.plugin_api.query_task import Destination, QueryParts
+from hardpoint.plugin_api.sql_text import Identifier
 from hardpoint_snowflake.config import Connection, Setting, SnowflakeConfig
 from hardpoint_snowflake.placeholders import place
-
-DIALECT = Dialect('"', longest=255)
 
 
 class SnowflakeQuery(TaskDefinition):
@@ -37,29 +31,35 @@ class SnowflakeQuery(TaskDefinition):
     Values of inputs never become part of the SQL: the service binds them.
 
     Args:
+        name: In listings; by default the file's name without its ending, else `snowflake`.
         sql: The SQL, with `:name` where an input's value goes; or else
         file: a `.sql` file with it, relative to the folder of the file that defines the task.
         connection: Where it runs and as whom.
-        inputs: Type hints by name, or `Parameter(hint, default=…)`. Lists, dicts and structs arrive as JSON
-            text for `parse_json(:name)`; files and tables cannot be bound.
-        outputs: Type hints by name. One table (pandas, pyarrow, polars) is the result; scalars are the
-            columns of its only row, by name, and a single scalar is its only column; none: nothing is read.
+        inputs: Type hints by name, or `Parameter(hint, default=…)`. Lists, dicts, structs, and the rows of a
+            table up to 1 MB arrive as JSON text for `parse_json(:name)`; files cannot be bound. An
+            `Identifier` is a name, and fills the `{slot}` that is called like it.
+        outputs: Type hints by name, or one alone. One table (pandas, pyarrow, polars) is the result; scalars
+            are the columns of its only row, by name, and a single scalar is its only column; an `Identifier`
+            is the name of `destination`; none: nothing is read.
         names: Names for each `{slot}` in the SQL, such as of a table; checked and quoted, so in the case in
             which the service keeps them.
-        name: In listings; by default the file's name without its ending, else `snowflake`.
+        destination: The table that the result becomes, such as `PUBLIC.TOTALS`; a name as in `names`.
+        write: `create`: there must be no such table yet; `append`: there must be one, whose columns get those
+            of the result in their order; `replace`: either.
         statements, query_tag, statement_timeout_s, queued_timeout_s, bytes_scanned_max, parameters: See
             `SnowflakeConfig`.
         version: Set by hand, it replaces the digest of SQL and settings.
         resources, retry, cache, timeout, queue_timeout, deadline, secrets: As for `@task`.
 
     Raises:
-        UsageError: The SQL is missing, or an input is not used in it.
+        UsageError: The SQL is missing, an input is not used in it, or outputs and destination do not fit.
+        ValueError: A setting does not fit, see `SnowflakeConfig`.
 
     Example:
         ```python
         shop = Connection("acme-eu1", user="etl", database="SHOP", warehouse="SMALL")
         sales = SnowflakeQuery(
-            "select region, sum(amount) as total from orders where day >= :since group by region",
+            sql="select region, sum(amount) as total from orders where day >= :since group by region",
             connection=shop, inputs={"since": datetime.date}, outputs={"totals": pandas.DataFrame},
         )
         ```
@@ -67,14 +67,16 @@ class SnowflakeQuery(TaskDefinition):
 
     def __init__(
         self,
-        sql: str | None = None,
+        name: str = "",
         *,
         connection: Connection,
+        sql: str | None = None,
         file: str | None = None,
         inputs: Mapping[str, Any] | None = None,
-        outputs: Mapping[str, Any] | None = None,
-        names: Mapping[str, str] | None = None,
-        name: str = "",
+        outputs: Any = None,
+        names: Mapping[str, str | Identifier] | None = None,
+        destination: str | Identifier | None = None,
+        write: str = "create",
         statements: int = 1,
         query_tag: str = "",
         statement_timeout_s: int | None = None,
@@ -91,28 +93,30 @@ class SnowflakeQuery(TaskDefinition):
         secrets: Iterable[Secret | str] = (),
         doc: str = "",
     ) -> None:
-        position = caller_position()
-        defining = _defining_file(position)
-        query = _query(sql, file, defining.parent, names or {})
-        place(query.text, (inputs or {}).keys())
-        _check_outputs(outputs or {}, query)
+        parts = QueryParts.given(
+            caller_position(), sql=sql, file=file, inputs=inputs, outputs=outputs, names=names
+        )
+        place(parts.text.text, parts.bound)
+        table = Destination.given(destination, write)
+        _check_outputs(parts, table)
         config = SnowflakeConfig(
             connection,
-            query,
+            parts.text,
             statements,
             query_tag,
             statement_timeout_s,
             queued_timeout_s,
             bytes_scanned_max,
             dict(parameters or {}),
+            table,
         )
         named = (*connection.secrets, *secrets)
         super().__init__(
-            name=name or re.sub(r"\W", "_", Path(file).stem if file else "snowflake"),
+            name=parts.name(name, "snowflake"),
             task_type="snowflake",
-            file=defining,
-            inputs={key: Parameter.given(value) for key, value in (inputs or {}).items()},
-            outputs=outputs or {},
+            file=parts.file,
+            inputs=parts.inputs,
+            outputs=parts.outputs,
             config=msgspec.to_builtins(config),
             options=Options.given(
                 resources=resources,
@@ -124,32 +128,18 @@ class SnowflakeQuery(TaskDefinition):
                 secrets=named,
             ),
             version=version or hashlib.sha256(msgspec.json.encode(config, order="sorted")).hexdigest(),
-            files=query.path(defining.parent),
+            files=parts.text.path(parts.file.parent),
             doc=doc,
-            position=position,
+            position=parts.position,
         )
 
 
-def _query(sql: str | None, file: str | None, folder: Path, names: Mapping[str, str]) -> SqlText:
-    given = SqlText.given(sql=sql, file=file, folder=folder)
-    identifiers = {slot: Identifier(name) for slot, name in names.items()}
-    return SqlText(given.with_names(identifiers, DIALECT), given.file)
-
-
-def _defining_file(position: Position) -> Path:
-    file = Path(position.file)
-    if not file.is_file():
+def _check_outputs(parts: QueryParts, destination: Destination | None) -> None:
+    parts.check_destination(destination)
+    others = [name for name in parts.outputs if name not in parts.table_outputs]
+    if destination is not None and others:
         raise UsageError(
-            f"`SnowflakeQuery` was called in `{position.file}`, which is not a file",
-            hint="Define the task in a Python file, so that the project it belongs to can be archived",
+            f"The result of {parts.text.origin} goes into `{destination.table.name}`, and output "
+            f"`{others[0]}` would be read from it",
+            hint="Let it be the table's name, by the hint `Identifier`, and read that in another query",
         )
-    return file.resolve()
-
-
-def _check_outputs(outputs: Mapping[str, Any], query: SqlText) -> None:
-    for name in outputs:
-        if not name.isidentifier() or keyword.iskeyword(name):
-            raise UsageError(
-                f"Output `{name}` of {query.origin} is not a Python name",
-                hint="Outputs are columns of the result: give the column such a name with `as`",
-            )

@@ -15,6 +15,7 @@ from hardpoint.plugin_api import FileType, Interface, SimpleKind, SimpleType, Us
 from hardpoint.plugin_api.testing.fakes import MemoryStore, PlainValues
 from hardpoint_snowflake.bindings import bind_of, binds_of
 
+STORE = MemoryStore()
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 PLAIN = (
     st.integers()
@@ -67,10 +68,10 @@ def test_units_of_days_and_times() -> None:
 def test_what_travels_by_reference_cannot_be_bound() -> None:
     face = Interface((Variable("file", FileType()),))
     with pytest.raises(UserError, match="Input `file` is a File, which cannot be a bind variable"):
-        binds_of(("file",), face, {"file": {}}, PlainValues(MemoryStore()))
+        binds_of(("file",), face, {"file": {}}, PlainValues(STORE), STORE)
 
 
 def test_a_name_that_comes_twice_is_bound_twice() -> None:
     face = Interface((Variable("a", SimpleType(SimpleKind.INT)),))
-    binds = binds_of(("a", "a"), face, {"a": 1}, PlainValues(MemoryStore()))
+    binds = binds_of(("a", "a"), face, {"a": 1}, PlainValues(STORE), STORE)
     assert [binds["1"], binds["2"]] == [bind_of(1)] * 2

@@ -23,12 +23,12 @@ URL = os.environ["SHOP_URL"]
 SHOP = Connection("acme-eu1", "ETL", "DB1", "SMALL", oauth_token="SNOWFLAKE_TOKEN", url=URL)
 
 orders = SnowflakeQuery(
-    "select column1::int as amount, column2::date as day "
+    sql="select column1::int as amount, column2::date as day "
     "from values (10, '2026-01-01'), (20, '2026-01-02'), (30, '2026-01-03') where column2::date >= :since",
     connection=SHOP, name="orders", inputs={"since": datetime.date}, outputs={"rows": pandas.DataFrame},
 )
 double = SnowflakeQuery(
-    "select :n * 2 as n, cast(:at as timestamp_ntz) as moment", connection=SHOP, name="double",
+    sql="select :n * 2 as n, cast(:at as timestamp_ntz) as moment", connection=SHOP, name="double",
     inputs={"n": int, "at": datetime.datetime}, outputs={"n": int, "moment": datetime.datetime},
 )
 

@@ -34,7 +34,7 @@ def test_the_services_code_can_be_named_for_retries() -> None:
     assert failure("FAILED_WITH_ERROR", "100035", "Division by zero").bases == ("Snowflake100035",)
 
 
-@pytest.mark.parametrize("code", ["604", "000604"])
+@pytest.mark.parametrize("code", ["604", "000604", ""])
 @pytest.mark.parametrize("state", ["FAILED_WITH_ERROR", "failed_with_error"])
 def test_a_cancelled_query_has_not_failed(state: str, code: str) -> None:
     status = status_of(QueryRow("q", state, code, "SQL execution canceled"))

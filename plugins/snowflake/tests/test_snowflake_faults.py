@@ -1,4 +1,4 @@
-"""One query for one token with request ids remembered, sessions that end, and credentials of both kinds."""
+"""One query for one token, sessions that end, and credentials of both kinds."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from hardpoint.plugin_api import (
+    Kept,
     PermanentSystemError,
     Phase,
     SimpleKind,
@@ -25,9 +26,10 @@ from hardpoint.plugin_api import (
     ThrottledError,
     TransientError,
 )
+from hardpoint.plugin_api.testing.http_dialect import Fault, FaultKind
 from hardpoint_snowflake.config import Connection
 from hardpoint_snowflake.conformance import SECRET, TOKEN, connection_to
-from hardpoint_snowflake.testing.fault_proxy import Fault, Kind, Step
+from hardpoint_snowflake.testing.http_dialect import Step
 from hardpoint_snowflake.testing.runner import Runner, asking
 from hardpoint_snowflake.testing.server import Standin
 from hardpoint_snowflake.testing.switch import SnowflakeSwitch
@@ -37,30 +39,42 @@ LONG = "select system$wait(3600) as waited"
 PASSPHRASE = "open-sesame"
 
 
-@pytest.mark.parametrize("kind", [Kind.LOSE, Kind.GARBLE, Kind.REPEAT])
-def test_a_submission_that_is_repeated_at_once_is_the_first_query(
-    runner: Runner, account: Connection, switch: SnowflakeSwitch, kind: Kind
+@pytest.mark.parametrize("kind", [FaultKind.LOSE, FaultKind.GARBLE, FaultKind.REPEAT])
+def test_a_submission_that_is_repeated_in_its_session_is_the_first_query(
+    runner: Runner, account: Connection, switch: SnowflakeSwitch, kind: FaultKind
 ) -> None:
     switch.standin.set(lag_s=60.0)  # a search would find nothing
     request = asking(account, LONG)
     switch.proxy.script(Fault(kind, (Step.CHANGE,)))
-    if kind is not Kind.REPEAT:
+    if kind is not FaultKind.REPEAT:
         with pytest.raises(TransientError):
             runner.handler.create(runner.context, request)
-    job = Runner({SECRET: TOKEN}).handler.create(runner.context, request)
+    job = runner.handler.create(runner.context, request)
     assert list(switch.jobs_for(request.token)) == [job.id]
 
 
-def test_two_engines_that_submit_at_once_have_one_query(
+def test_threads_that_submit_at_once_have_one_query(
     runner: Runner, account: Connection, switch: SnowflakeSwitch
 ) -> None:
     switch.standin.set(lag_s=60.0)
     request = asking(account, LONG)
-    runners = [runner, *(Runner({SECRET: TOKEN}) for _ in range(3))]
-    with ThreadPoolExecutor(len(runners)) as threads:
-        jobs = threads.map(lambda each: each.handler.create(each.context, request), runners)
+    with ThreadPoolExecutor(4) as threads:
+        jobs = threads.map(lambda _: runner.handler.create(runner.context, request), range(4))
         assert len({job.id for job in jobs}) == 1
     assert len(switch.jobs_for(request.token)) == 1
+
+
+def test_engines_that_submit_at_once_keep_the_same_query(
+    runner: Runner, account: Connection, switch: SnowflakeSwitch
+) -> None:
+    request = asking(account, LONG)
+    engines = [runner, Runner({SECRET: TOKEN}), Runner({SECRET: TOKEN})]
+    with ThreadPoolExecutor(len(engines)) as threads:
+        jobs = list(threads.map(lambda each: each.handler.create(each.context, request), engines))
+    kept = [each.handler.find(each.context, request) for each in engines]
+    assert kept[0] is not None and kept == [kept[0]] * len(engines)
+    others = runner.handler.duplicates(runner.context, [Kept(request, kept[0])])
+    assert {each.id for each in others} == {each.id for each in jobs} - {kept[0].id}
 
 
 def test_a_second_query_is_told_and_what_a_script_has_started_is_not(
@@ -74,9 +88,10 @@ def test_a_second_query_is_told_and_what_a_script_has_started_is_not(
     child = runner.handler.create(runner.context, msgspec.structs.replace(of_a_script, token=request.token))
     switch.settle()
     assert runner.handler.find(runner.context, request) == first
-    assert [each.id for each in runner.handler.duplicates(runner.context, request, first)] == [second.id]
+    kept = [Kept(request, first)]
+    assert [each.id for each in runner.handler.duplicates(runner.context, kept)] == [second.id]
     runner.handler.cancel(runner.context, second, "duplicate")
-    assert not runner.handler.duplicates(runner.context, request, first)
+    assert not runner.handler.duplicates(runner.context, kept)
     assert switch.jobs_for(request.token)[child.id] is Phase.RUNNING
 
 
@@ -87,7 +102,7 @@ def test_threads_of_one_handler_share_one_session(
     with ThreadPoolExecutor(len(requests)) as threads:
         jobs = threads.map(lambda each: runner.handler.create(runner.context, each), requests)
         assert len({job.id for job in jobs}) == len(requests)
-    assert switch.proxy.steps().count(Step.SIGN_IN) == 1
+    assert switch.proxy.calls().count(Step.SIGN_IN) == 1
 
 
 @pytest.mark.parametrize("verb", ["create", "poll", "outputs", "cancel"])
@@ -100,14 +115,14 @@ def test_a_session_that_has_expired_is_renewed_within_the_call(
     switch.expire_session()
     match verb:
         case "create":
-            assert runner.handler.create(runner.context, request) == job
+            assert runner.run(asking(account, "select 8 as n", outputs={"n": INT})) == {"n": 8}
         case "poll":
             assert runner.handler.poll_many(runner.context, [job])[job.id].phase is Phase.SUCCEEDED
         case "outputs":
             assert runner.handler.outputs(runner.context, request, job) == {"n": 7}
         case "cancel":
             runner.handler.cancel(runner.context, job, "test")
-    assert switch.proxy.steps().count(Step.SIGN_IN) == 2
+    assert switch.proxy.calls().count(Step.SIGN_IN) == 2
 
 
 def test_the_service_forgets_all_sessions_and_nobody_notices(
@@ -135,7 +150,9 @@ def test_a_token_that_was_changed_meanwhile_is_used_from_then_on(
     assert runner.handler.poll_many(later.context, [job])[job.id].phase is Phase.RUNNING
 
 
-@pytest.mark.parametrize("fault", [Fault(Kind.LOSE), Fault(Kind.GARBLE), Fault(Kind.REFUSE, status=503)])
+@pytest.mark.parametrize(
+    "fault", [Fault(FaultKind.LOSE), Fault(FaultKind.GARBLE), Fault(FaultKind.REFUSE, status=503)]
+)
 def test_a_poll_that_got_no_answer_is_asked_again(
     runner: Runner, account: Connection, switch: SnowflakeSwitch, fault: Fault
 ) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hardpoint.plugin_api import SimpleKind, SimpleType, UserError
+from hardpoint.plugin_api.sql_text import SqlText
 from hardpoint_snowflake.config import Connection
 from hardpoint_snowflake.placeholders import place
 from hardpoint_snowflake.task import SnowflakeQuery
@@ -81,7 +83,7 @@ def test_a_text_that_looks_like_a_condition_matches_only_itself(runner: Runner, 
     assert runner.run(asking(account, sql, {"value": (TEXT, "' or '1'='1")}, outputs)) == {"n": 1}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     values=st.lists(
         st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), min_size=1, max_size=20
@@ -102,9 +104,11 @@ def test_what_is_quoted_is_never_taken_for_an_input(before: str, value: str) -> 
 @pytest.mark.parametrize("name", ['t"; drop table precious; --', "a b", "", "t;", "a..b", "'t'", "t/**/"])
 def test_a_name_that_is_none_is_refused_where_it_is_written(name: str, account: Connection) -> None:
     with pytest.raises(UserError, match="is not a name of a table or column"):
-        SnowflakeQuery("select * from {table}", connection=account, names={"table": name})
+        SnowflakeQuery(sql="select * from {table}", connection=account, names={"table": name})
 
 
-def test_a_name_is_quoted(account: Connection) -> None:
-    task = SnowflakeQuery("select * from {table}", connection=account, names={"table": "SHOP.drop"})
-    assert task.config["sql"]["text"] == 'select * from "SHOP"."drop"'
+def test_a_name_is_quoted_in_what_is_submitted(runner: Runner, account: Connection, standin: Standin) -> None:
+    task = SnowflakeQuery(sql="select * from {table}", connection=account, names={"table": "SHOP.drop"})
+    request = asking(account, msgspec.convert(task.config["sql"], SqlText))
+    runner.handler.create(runner.context, request)
+    assert [each["sql"] for each in standin.queries(request.token)] == ['select * from "SHOP"."drop"']

@@ -15,7 +15,7 @@ SHOP = Connection("acme-eu1", "ETL", "SHOP", "SMALL")
 
 def test_a_query_is_a_task_with_its_secrets_and_its_sql() -> None:
     task = SnowflakeQuery(
-        "select :n as n", connection=SHOP, inputs={"n": Parameter(int, default=3)}, outputs={"n": int}
+        sql="select :n as n", connection=SHOP, inputs={"n": Parameter(int, default=3)}, outputs={"n": int}
     )
     assert (task.name, task.task_type) == ("snowflake", "snowflake")
     assert task.config == {
@@ -27,7 +27,7 @@ def test_a_query_is_a_task_with_its_secrets_and_its_sql() -> None:
 
 def test_other_sql_is_another_version_and_another_name_is_not() -> None:
     one, same, other = (
-        SnowflakeQuery(sql, connection=SHOP, name=name)
+        SnowflakeQuery(sql=sql, connection=SHOP, name=name)
         for sql, name in [("select 1", "a"), ("select 1", "b"), ("select 2", "a")]
     )
     assert one.version == same.version != other.version
@@ -35,19 +35,19 @@ def test_other_sql_is_another_version_and_another_name_is_not() -> None:
 
 def test_an_input_that_the_sql_never_uses_is_an_error() -> None:
     with pytest.raises(UsageError, match="never uses the input `day`") as told:
-        SnowflakeQuery("select ':day' -- :day", connection=SHOP, inputs={"day": str})
+        SnowflakeQuery(sql="select ':day' -- :day", connection=SHOP, inputs={"day": str})
     assert "`:day`" in told.value.hint
 
 
 def test_a_question_mark_is_an_error_with_its_line() -> None:
     with pytest.raises(UsageError, match="Line 2 of the SQL has a `\\?`"):
-        SnowflakeQuery("select 1,\n ?", connection=SHOP)
+        SnowflakeQuery(sql="select 1,\n ?", connection=SHOP)
 
 
 @pytest.mark.parametrize("name", ["QUERY_TAG", "query_tag", "MULTI_STATEMENT_COUNT"])
 def test_the_tag_that_a_query_is_found_by_cannot_be_replaced(name: str) -> None:
     with pytest.raises(ValueError, match="is no parameter to set"):
-        SnowflakeQuery("select 1", connection=SHOP, parameters={name: "other"})
+        SnowflakeQuery(sql="select 1", connection=SHOP, parameters={name: "other"})
 
 
 def test_a_missing_file_is_an_error() -> None:

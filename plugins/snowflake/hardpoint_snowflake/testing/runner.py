@@ -63,7 +63,7 @@ class Runner:
 
 def asking(
     account: Connection,
-    sql: str,
+    sql: str | SqlText,
     inputs: Mapping[str, tuple[AnyType, Any]] | None = None,
     outputs: Mapping[str, AnyType] | None = None,
     **config: Any,
@@ -72,7 +72,7 @@ def asking(
 
     Args:
         account: Where.
-        sql: With `:name` for inputs.
+        sql: With `:name` for inputs; `{name}` for those that are names.
         inputs: Types and wire values by name.
         outputs: Types by name.
         config: Further fields of `SnowflakeConfig`.
@@ -82,7 +82,8 @@ def asking(
         tuple(Variable(name, type) for name, (type, _) in given.items()),
         tuple(Variable(name, type) for name, type in (outputs or {}).items()),
     )
-    settings = msgspec.to_builtins(SnowflakeConfig(account, SqlText(sql), **config))
+    text = SqlText(sql) if isinstance(sql, str) else sql
+    settings = msgspec.to_builtins(SnowflakeConfig(account, text, **config))
     spec = TaskSpec("flow.py:query", "snowflake", "v1", face, settings)
     values = {name: value for name, (_, value) in given.items()}
     return fake_request(spec, values, token=f"hp-{next(_numbers):032d}")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hardpoint.plugin_api import Phase
-from hardpoint_snowflake.testing.fault_proxy import Fault, FaultProxy, Kind, Step
+from hardpoint.plugin_api.testing.fault_proxy import FaultProxy, ProxySwitch
+from hardpoint.plugin_api.testing.http_dialect import Fault, FaultKind
+from hardpoint_snowflake.testing.http_dialect import Step
 from hardpoint_snowflake.testing.server import Standin
 
 # From the service's documentation, not from the plugin.
@@ -20,48 +22,27 @@ SESSION_EXPIRED = "390112"
 TOKEN_EXPIRED = "390318"  # noqa: S105 - an error code
 
 
-class SnowflakeSwitch:
+class SnowflakeSwitch(ProxySwitch):
     """Implements `FaultSwitch`, `CanRepeat` and `CanStall`.
 
     Faults spare the sign-in, which is neither of the verbs' calls; refused credentials do not.
     """
 
     def __init__(self, standin: Standin, proxy: FaultProxy) -> None:
+        super().__init__(proxy)
         self.standin = standin
-        self.proxy = proxy
-
-    @property
-    def url(self) -> str:
-        """Where the connector calls."""
-        return self.proxy.url
-
-    def lose_next_reply(self) -> None:
-        """Of the next submission or cancellation."""
-        self.proxy.script(Fault(Kind.LOSE, (Step.CHANGE,)))
-
-    def garble_next_reply(self) -> None:
-        """Of the next call."""
-        self.proxy.script(Fault(Kind.GARBLE))
-
-    def repeat_next_call(self) -> None:
-        """The next submission or cancellation."""
-        self.proxy.script(Fault(Kind.REPEAT, (Step.CHANGE,)))
-
-    def stall_next_reply(self) -> None:
-        """Of the next call."""
-        self.proxy.script(Fault(Kind.STALL))
 
     def fail_next(self, status: int, *, retry_after_s: float | None = None) -> None:
         """Refuse the next call; 401: the session is over, and so is the token that would open another."""
         if status != 401:
-            self.proxy.script(Fault(Kind.REFUSE, status=status, retry_after_s=retry_after_s))
+            super().fail_next(status, retry_after_s=retry_after_s)
             return
         self.expire_session()
-        self.proxy.script(Fault(Kind.REFUSE, (Step.SIGN_IN,), code=TOKEN_EXPIRED))
+        self.proxy.script(Fault(FaultKind.REFUSE, (Step.SIGN_IN,), 200, TOKEN_EXPIRED))
 
     def expire_session(self) -> None:
         """Answer the next call with: sign in again."""
-        self.proxy.script(Fault(Kind.REFUSE, code=SESSION_EXPIRED))
+        self.proxy.script(Fault(FaultKind.REFUSE, status=200, code=SESSION_EXPIRED))
 
     def settle(self) -> None:
         """Searches by tag show everything that was submitted so far."""
@@ -74,7 +55,3 @@ class SnowflakeSwitch:
     def jobs_for(self, token: str) -> Mapping[str, Phase]:
         """Queries with the token in their tag."""
         return {each["id"]: PHASES[each["status"]] for each in self.standin.queries(token)}
-
-    def calls_received(self) -> int:
-        """Requests, signing in included."""
-        return len(self.proxy.steps())

@@ -18,6 +18,8 @@ from .jobs import CANCELLED, ENDED, Job, Reply, failed, waits
 Binds = Mapping[str, Mapping[str, str]]
 
 _PLACE = re.compile(r"Line (\d+), Col: (\d+)")
+_UNKNOWN_COLUMN = re.compile(r'Referenced column "(\w+)" (?:was )?not found')
+_TAKEN_NAME = re.compile(r'"(\w+)" already exists')
 _COUNT = "Actual statement count {} did not match the desired statement count {}."
 
 
@@ -71,7 +73,7 @@ class Engine:
         if reply["data"] is None:  # something that fakesnow does not know
             return failed("000002", "0A000", f"Unsupported feature: {reply['message'][:200]}")
         if not reply["success"]:
-            reply["message"] = _as_told(reply["message"], sql)
+            reply["code"], reply["message"] = _as_told(reply["code"], reply["message"], sql)
         return reply
 
     def interrupt(self, job: Job) -> None:
@@ -122,17 +124,19 @@ def _numbered(values: list[Mapping[str, str]]) -> Binds:
     return {str(position): value for position, value in enumerate(values, start=1)}
 
 
-def _as_told(message: str, sql: str) -> str:
-    """A message with its position as the service writes it: lines from 1, characters from 0."""
+def _as_told(code: str, message: str, sql: str) -> tuple[str, str]:
+    """Code and message as the service has them; a position has lines from 1 and characters from 0."""
     said = re.sub(r"^\d{6} \(\w+\): ", "", message)
     if found := _PLACE.search(said):
         line, last = int(found[1]), int(found[2])
-        return f"SQL compilation error:\nsyntax error line {line} at position {last} unexpected '{sql[:20]}'."
-    if found := re.search(r'Referenced column "(\w+)" not found', said):
+        syntax = f"syntax error line {line} at position {last} unexpected '{sql[:20]}'."
+        return code, f"SQL compilation error:\n{syntax}"
+    if found := _UNKNOWN_COLUMN.search(said):
         at = sql.upper().find(found[1])
         line = sql.count("\n", 0, at) + 1
         start = at - (sql.rfind("\n", 0, at) + 1)
-        return (
-            f"SQL compilation error: error line {line} at position {start}\ninvalid identifier '{found[1]}'"
-        )
-    return said
+        column = f"error line {line} at position {start}\ninvalid identifier '{found[1]}'"
+        return "000904", f"SQL compilation error: {column}"
+    if found := _TAKEN_NAME.search(said):
+        return "002002", f"SQL compilation error:\nObject '{found[1]}' already exists."
+    return code, said

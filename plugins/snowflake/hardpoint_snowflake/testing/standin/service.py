@@ -31,14 +31,14 @@ class Service:
     Attributes:
         public_keys: PEM by user.
         oauth_tokens: Those that are accepted, for any user.
-        remembers: Whether a repeated request id is answered with the first query.
+        remembers: Whether a request id that is repeated in its session is answered with the first query.
         bytes_explained: What EXPLAIN says that a statement would scan.
     """
 
     def __init__(self) -> None:
         self.engine = Engine()
         self.history = History()
-        self.by_request: dict[str, Job] = {}
+        self.by_request: dict[tuple[str, str], Job] = {}
         self.users: dict[str, str] = {}
         self.public_keys: dict[str, str] = {}
         self.oauth_tokens: set[str] = set()
@@ -85,7 +85,7 @@ class Service:
         body = await _json(request)
         if not body.get("asyncExec"):
             return JSONResponse(await self._at_once(token, body))
-        key = request.query_params["requestId"]
+        key = (token, request.query_params["requestId"])
         job = self.by_request.get(key) if self.remembers else None
         if job is None:
             job = self.by_request[key] = self._submit(token, body)
@@ -178,7 +178,7 @@ class Service:
                 await self._finish(asked["id"], asked["status"])
             case "jobs":
                 found = self.history.of_token(asked["token"])
-                return JSONResponse([{"id": job.id, "status": job.status, "sql": job.sql} for job in found])
+                return JSONResponse([job.told() for job in found])
             case "hide":
                 self.history.hidden.add(asked["id"])
             case "sign_out":
