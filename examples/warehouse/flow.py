@@ -1,30 +1,27 @@
 """What share of the revenue does each region have? Query, compute in Python, load, query again.
 
 hardpoint run examples/warehouse/flow.py shares
-hardpoint run examples/warehouse/flow.py shares --since 2026-02-01
+WAREHOUSE=snowflake hardpoint run examples/warehouse/flow.py shares --since 2026-02-01
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 from datetime import date
 from typing import NamedTuple
 
 import pandas as pd
 
-from hardpoint.core import node, task, workflow
+from hardpoint.core import task, workflow
 
 # The one setting. Each warehouse has a module of its own with the same three names: `query_orders`, which
-# gives a table; `load_shares`, which takes one; and `query_leader`, which gives `region` and `share`.
-match os.environ.get("WAREHOUSE", "duckdb"):
-    case "duckdb":
-        from on_duckdb import (  # type: ignore[import-not-found]  # the file beside this one
-            load_shares,
-            query_leader,
-            query_orders,
-        )
-    case other:
-        raise ValueError(f"WAREHOUSE is `{other}`, and there is no module for it beside `flow.py`")
+# gives a table; `load_shares`, which writes one and gives its name; and `query_leader`, which reads that.
+WAREHOUSES = ("duckdb", "athena", "bigquery", "snowflake")
+chosen = os.environ.get("WAREHOUSE", "duckdb")
+if chosen not in WAREHOUSES:
+    raise ValueError(f"WAREHOUSE is `{chosen}`, and not one of {', '.join(WAREHOUSES)}")
+warehouse = importlib.import_module(f"on_{chosen}")
 
 
 class Leader(NamedTuple):
@@ -48,8 +45,6 @@ def shares(since: date = date(2026, 1, 1)) -> Leader:
     Args:
         since: Orders of earlier days do not count.
     """
-    loaded = load_shares(shares=shares_of(query_orders(since=since)), since=since)
-    leader = query_leader(since=since)
-    # Nothing flows from one to the other but through the warehouse.
-    node(loaded) >> node(leader)
+    loaded = warehouse.load_shares(shares=shares_of(warehouse.query_orders(since=since)))
+    leader = warehouse.query_leader(shares=loaded)
     return Leader(leader.region, leader.share)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from hardpoint_sql import SqlQuery
+from hardpoint_sql import Identifier, SqlQuery
 
 DEFAULT = Path(tempfile.gettempdir()) / "hardpoint-warehouse.duckdb"
 URL = os.environ.get("WAREHOUSE_URL", f"duckdb:///{DEFAULT}")
@@ -25,15 +25,17 @@ query_orders = SqlQuery(
 load_shares = SqlQuery(
     "load_shares",
     file="duckdb/load.sql",
-    inputs={"shares": pd.DataFrame, "since": date},
-    outputs={"rows": int},
+    inputs={"shares": pd.DataFrame},
+    outputs=Identifier,
     url=URL,
+    destination="region_shares",
+    write="replace",
 )
 
 query_leader = SqlQuery(
     "query_leader",
     file="duckdb/leader.sql",
-    inputs={"since": date},
+    inputs={"shares": Identifier},
     outputs={"region": str, "share": float},
     url=URL,
 )

@@ -1,5 +1,5 @@
+-- `shares` is the name of a table here: it is checked, and quoted.
 SELECT region, share
-FROM region_shares
-WHERE since = :since
+FROM {shares}
 ORDER BY share DESC, region
 LIMIT 1

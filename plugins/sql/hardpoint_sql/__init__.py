@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hardpoint.plugin_api import Finding, FunctionHandler, Shape, TaskType, hookimpl
+from hardpoint.plugin_api import Finding, FunctionHandler, ResourcePool, Shape, TaskType, hookimpl
 from hardpoint.plugin_api.sql_text import Identifier
 from hardpoint_sql import diagnosis
 from hardpoint_sql.config import SqlConfig
+from hardpoint_sql.pools import CONNECTIONS, claims_of
 from hardpoint_sql.task import SqlQuery
 
 __all__ = ["Identifier", "SqlQuery", "plugin"]
@@ -37,8 +38,14 @@ class SqlPlugin:
                 _handler,
                 config=SqlConfig,
                 doc="SQL on DuckDB, or on any database that SQLAlchemy knows",
+                claims_of=claims_of,
             )
         ]
+
+    @hookimpl
+    def resource_pools(self) -> Iterable[ResourcePool]:
+        """Connections to each database that is a server."""
+        return [ResourcePool("sql:*", CONNECTIONS, "connections")]
 
     @hookimpl
     def diagnose(self) -> Iterable[Finding]:

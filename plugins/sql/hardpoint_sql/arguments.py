@@ -18,7 +18,6 @@ from hardpoint.plugin_api import (
     Reference,
     UserError,
 )
-from hardpoint.plugin_api.sql_text import Identifier
 from hardpoint_sql.config import SqlConfig
 
 
@@ -26,7 +25,7 @@ class Arguments(msgspec.Struct, frozen=True):
     """The inputs of an attempt, by what becomes of them."""
 
     values: dict[str, Any]
-    names: dict[str, Identifier]
+    names: dict[str, Any]
     tables: dict[str, Path]
 
 
@@ -39,10 +38,9 @@ def read_arguments(context: FunctionContext, config: SqlConfig, inputs: Inputs) 
         inputs: Wire values.
 
     Raises:
-        UserError: One is no name, or of a type that SQL has no value for.
+        UserError: One is of a type that SQL has no value for.
     """
-    names = {slot: Identifier(name) for slot, name in config.names.items()}
-    found = Arguments({}, names, {})
+    found = Arguments({}, {}, {})
     for variable in context.spec.interface.inputs:
         wire = inputs.get(variable.name, variable.default)
         match variable.type:
@@ -53,8 +51,8 @@ def read_arguments(context: FunctionContext, config: SqlConfig, inputs: Inputs) 
                     f"The input `{variable.name}` is a `{variable.type}`, which no database takes as a value",
                     hint="Pass numbers, texts, dates or tables; pass the path of a file as text",
                 )
-            case _ if variable.name in config.name_inputs:
-                found.names[variable.name] = Identifier(context.values.decode(variable.type, wire))
+            case _ if variable.name in config.sql.inputs:
+                found.names[variable.name] = wire
             case _:
                 found.values[variable.name] = context.values.decode(variable.type, wire)
     return found

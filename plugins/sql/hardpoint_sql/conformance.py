@@ -26,7 +26,7 @@ from hardpoint_sql import plugin
 from hardpoint_sql.config import SqlConfig
 
 NUMBERS = "SELECT :n * i AS x FROM range(1000) AS numbers(i) ORDER BY i"
-FAIL = "CREATE TABLE t (x INTEGER);\nINSERT INTO t VALUES (:n, 2)"
+FAIL = "CREATE TABLE t (x INTEGER CHECK (x < 0));\nINSERT INTO t VALUES (:n)"
 
 
 class SqlKit(FunctionContract):
@@ -45,7 +45,7 @@ class SqlKit(FunctionContract):
         return _request("numbers", NUMBERS)
 
     def failing_request(self, code_dir: Path) -> CreateRequest:
-        """A statement with a value too many."""
+        """A row that its table refuses."""
         return _request("fail", FAIL)
 
 

@@ -21,6 +21,15 @@ from hardpoint_sql.tables import write_batches
 from hardpoint_sql.urls import IN_MEMORY, duckdb_file
 
 BATCH_ROWS = 100_000
+OF_THE_SQL = (
+    duckdb.ParserException,
+    duckdb.SyntaxException,
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.NotSupportedError,
+    duckdb.PermissionException,
+)
+"""What is wrong with a statement in itself."""
 _POSITION = re.compile(r"\n+LINE (\d+): (.*)\n( *)\^+ *(?=\n|$)")
 
 
@@ -104,9 +113,9 @@ def _complaint(error: Exception, file: str, statement: Statement | None = None) 
     found = _POSITION.search(said)
     if found is None or statement is None:
         return Complaint(kind, type(error).__name__, said.strip(), hint=hint)
-    line = int(found[1])
     text = (said[: found.start()] + said[found.end() :]).strip()
-    return Complaint(kind, type(error).__name__, text, line, _column(found, line, statement), hint)
+    line, column = _place(found, int(found[1]), statement)
+    return Complaint(kind, type(error).__name__, text, line, column, hint)
 
 
 def _meaning(error: Exception, said: str, file: str) -> tuple[ErrorKind, str]:
@@ -119,7 +128,7 @@ def _meaning(error: Exception, said: str, file: str) -> tuple[ErrorKind, str]:
         case "TransactionException" if "onflict" in said:
             return ErrorKind.TRANSIENT, ""
         case "TransactionException":
-            return ErrorKind.USER, "With `transaction=False` the SQL begins and commits by itself"
+            return ErrorKind.SYSTEM, "With `transaction=False` the SQL begins and commits by itself"
         case "HTTPException" | "InterruptException":
             return ErrorKind.TRANSIENT, ""
         case "InternalException" | "FatalException":
@@ -127,15 +136,15 @@ def _meaning(error: Exception, said: str, file: str) -> tuple[ErrorKind, str]:
         case "OutOfMemoryException":
             return ErrorKind.USER, 'Raise `options={"memory_limit": …}`, or work on the data in parts'
         case "CatalogException" if file == IN_MEMORY:
-            return ErrorKind.USER, (
+            return ErrorKind.SYSTEM, (
                 "Without `url` every attempt has an empty DuckDB: its tables are the inputs that are tables"
             )
         case _:
-            return ErrorKind.USER, ""
+            return ErrorKind.SYSTEM if isinstance(error, OF_THE_SQL) else ErrorKind.USER, ""
 
 
-def _column(found: re.Match[str], line: int, statement: Statement) -> int | None:
-    """The caret's column in the author's line, of which DuckDB shows a part."""
+def _place(found: re.Match[str], line: int, statement: Statement) -> tuple[int | None, int | None]:
+    """Line and column in what the author wrote; DuckDB shows a part of the line."""
     part = found[2]
     at = _characters(part, len(found[3]) - len(f"LINE {line}: "))
     if part.startswith("..."):
@@ -143,7 +152,10 @@ def _column(found: re.Match[str], line: int, statement: Statement) -> int | None
     part = part.removesuffix("...")
     lines = statement.render(_placeholder).split("\n")
     whole = lines[line - 1] if line <= len(lines) else ""
-    return whole.index(part) + at + 1 if whole.count(part) == 1 else None
+    if whole.count(part) != 1:
+        return line, None
+    column = whole.index(part) + at + 1 - (len(statement.lead) if line == 1 else 0)
+    return (line, column) if column > 0 else (None, None)
 
 
 def _characters(text: str, columns: int) -> int:

@@ -17,6 +17,7 @@ from hardpoint.plugin_api import (
     Wire,
 )
 from hardpoint_sql.client import Client, Rows
+from hardpoint_sql.config import SqlConfig
 from hardpoint_sql.scalars import natural
 from hardpoint_sql.statements import Statement
 
@@ -24,14 +25,21 @@ SHOWN_CHARS = 80
 
 
 def run_last(
-    context: FunctionContext, client: Client, statement: Statement, values: Mapping[str, Any]
+    context: FunctionContext,
+    config: SqlConfig,
+    client: Client,
+    statement: Statement,
+    values: Mapping[str, Any],
 ) -> Outputs:
-    """Run the last statement; return its table, the values of its row, or nothing.
+    """Run the last statement; return its table, the values of its row, or the name of its destination.
 
     Raises:
         UserError: It gives something else than the task declares.
     """
     outputs = context.spec.interface.outputs
+    if config.destination is not None:
+        client.execute(statement, values)
+        return {each.name: config.destination.table.name for each in outputs}
     match outputs:
         case ():
             client.execute(statement, values)

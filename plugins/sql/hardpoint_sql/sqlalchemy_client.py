@@ -24,11 +24,15 @@ CHUNK_ROWS = 10_000
 _BACKTICKS = ("mysql", "mariadb")
 _EXCERPT = re.compile(r"\nLINE \d+: .*\n *\^(?=\n|$)")
 _AT_LINE = re.compile(r" at line (\d+)")
+_STATE = re.compile(r"[0-9A-Z]{5}")
 SQLITE_THROTTLED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 THROTTLED_STATES = ("53300", "55P03")
 TRANSIENT_STATES = ("08", "40", "53", "57P")
-USER_STATES = ("0A", "2", "3", "42", "44")
+SQL_STATES = ("0A", "3D", "3F", "42")
+USER_STATES = ("2", "3", "44")
 MYSQL_THROTTLED, MYSQL_TRANSIENT = (1040, 1203), (1205, 1213, 2002, 2003, 2006, 2013)
+MYSQL_SQL = (1049, 1050, 1051, 1052, 1054, 1064, 1146, 1305)
+"""Unknown or doubled databases, tables, columns and functions, and syntax: mostly an `OperationalError`."""
 
 
 class SqlAlchemyClient:
@@ -162,10 +166,11 @@ def _kind_of(error: Exception, opening: bool) -> ErrorKind:
         return ErrorKind.USER
     origin = error.orig
     if isinstance(origin, sqlite3.Error):
-        primary = getattr(origin, "sqlite_errorcode", 0) & 0xFF
-        return ErrorKind.THROTTLED if primary in SQLITE_THROTTLED else ErrorKind.USER
-    state = str(getattr(origin, "sqlstate", None) or getattr(origin, "pgcode", None) or "")
+        return _sqlite_kind(getattr(origin, "sqlite_errorcode", 0) & 0xFF)
     number = next(iter(getattr(origin, "args", ())), None)
+    state = _state(origin, number)
+    if state.startswith(SQL_STATES) or number in MYSQL_SQL:
+        return ErrorKind.SYSTEM
     if state in THROTTLED_STATES or number in MYSQL_THROTTLED:
         return ErrorKind.THROTTLED
     if state.startswith(TRANSIENT_STATES) or number in MYSQL_TRANSIENT or error.connection_invalidated:
@@ -175,10 +180,27 @@ def _kind_of(error: Exception, opening: bool) -> ErrorKind:
     match type(error).__name__:
         case "OperationalError" | "InterfaceError":
             return ErrorKind.TRANSIENT if opening or not state else ErrorKind.USER
-        case "InternalError":
+        case "InternalError" | "NotSupportedError":
             return ErrorKind.SYSTEM
+        case "ProgrammingError":
+            return ErrorKind.USER if state else ErrorKind.SYSTEM
         case _:
             return ErrorKind.USER
+
+
+def _state(origin: object, number: object) -> str:
+    """The SQLSTATE; ODBC drivers give it as their first argument."""
+    state = getattr(origin, "sqlstate", None) or getattr(origin, "pgcode", None)
+    if state is None and isinstance(number, str) and _STATE.fullmatch(number):
+        return number
+    return str(state or "")
+
+
+def _sqlite_kind(primary: int) -> ErrorKind:
+    if primary in SQLITE_THROTTLED:
+        return ErrorKind.THROTTLED
+    # Of SQLite's many codes it is the one for all that cannot be prepared, such as an unknown table.
+    return ErrorKind.SYSTEM if primary == sqlite3.SQLITE_ERROR else ErrorKind.USER
 
 
 def _position(error: Exception, statement: Statement, said: str) -> tuple[int | None, int | None]:
@@ -187,7 +209,10 @@ def _position(error: Exception, statement: Statement, said: str) -> tuple[int | 
     offset = getattr(getattr(origin, "diag", None), "statement_position", None)
     # psycopg 3 alone leaves the binding to the server, so that no value moves the place.
     if offset is not None and compiled is not None and type(origin).__module__.startswith("psycopg."):
-        place = _translated(int(offset) - 1, _sent(compiled, statement), statement)
+        lead = len(statement.lead)
+        if int(offset) <= lead:
+            return None, None
+        place = _translated(int(offset) - 1 - lead, _sent(compiled[lead:], statement), statement)
         return position_of(statement.source, place)
     found = _AT_LINE.search(said)
     return (int(found[1]), None) if found else (None, None)

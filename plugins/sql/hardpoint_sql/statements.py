@@ -45,11 +45,13 @@ class Statement(msgspec.Struct, frozen=True):
     Args:
         parts: SQL and names of inputs by turns, SQL first and last.
         line, column: Where it begins in the whole text, from 1.
+        lead: SQL in front of it, on its first line, that the author did not write.
     """
 
     parts: tuple[str, ...]
     line: int
     column: int
+    lead: str = ""
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -57,19 +59,19 @@ class Statement(msgspec.Struct, frozen=True):
         return tuple(dict.fromkeys(self.parts[1::2]))
 
     def render(self, placeholder: Callable[[str], str], text: Callable[[str], str] = str) -> str:
-        """The SQL as a driver takes it.
+        """The SQL as a driver takes it, with its lead.
 
         Args:
             placeholder: How the driver writes the input of that name.
             text: Escapes SQL that the driver would take for placeholders.
         """
         rendered = [placeholder(part) if at % 2 else text(part) for at, part in enumerate(self.parts)]
-        return "".join(rendered)
+        return text(self.lead) + "".join(rendered)
 
     @property
     def source(self) -> str:
         """As the author wrote it."""
-        return self.render(lambda name: f":{name}")
+        return self.render(lambda name: f":{name}")[len(self.lead) :]
 
 
 def split(sql: str, inputs: frozenset[str] | set[str], lexis: Lexis = STANDARD) -> list[Statement]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,8 +14,6 @@ from hardpoint.plugin_api import (
     SINGLE_OUTPUT,
     Cache,
     Options,
-    Parameter,
-    Position,
     Resources,
     Retry,
     Secret,
@@ -24,8 +21,10 @@ from hardpoint.plugin_api import (
     UsageError,
 )
 from hardpoint.plugin_api.definition import caller_position
-from hardpoint.plugin_api.sql_text import Identifier, SqlText
+from hardpoint.plugin_api.query_task import Destination, QueryParts, Write
+from hardpoint.plugin_api.sql_text import Identifier
 from hardpoint_sql.config import SqlConfig
+from hardpoint_sql.destination import check_writes
 from hardpoint_sql.statements import unknown_inputs
 from hardpoint_sql.urls import check_plain, lexis_of
 
@@ -41,13 +40,17 @@ class SqlQuery(TaskDefinition):
             the driver binds; of the type `Identifier`, `{name}` is the quoted name; a table (pandas, pyarrow,
             polars) is a table of that name, in DuckDB only.
         outputs: What the last statement gives: a table for all of its rows; type hints by the names of its
-            columns for its only row, or one plain type for its only column; None for nothing.
+            columns for its only row, or one plain type for its only column; `Identifier` for the name of the
+            `destination`; None for nothing.
         names: Names of tables or columns for each `{slot}` in the SQL; checked and quoted, so in the case in
             which the database keeps them.
         url: Of the database, as SQLAlchemy writes it, or the `Secret` that holds it. `duckdb:////data/x.duckdb`
             is a DuckDB file. Empty: a DuckDB in memory, new for each attempt.
         options: Settings of the connection: `{"memory_limit": "2GB"}` of DuckDB, or what the driver's own
             `connect` takes.
+        destination: Table that the rows of the last statement go into, such as `sales.totals`, by name as in
+            `names`.
+        write: `create`: there must be no such table yet; `append`: there must be one; `replace`: either.
         transaction: Whether all statements are one transaction, so that a failed attempt changes nothing.
             False for SQL that says `BEGIN` and `COMMIT` itself, or that cannot be in one, such as `VACUUM`.
         read_only: Of a DuckDB file, which is else open to one attempt at a time.
@@ -79,6 +82,8 @@ class SqlQuery(TaskDefinition):
         names: Mapping[str, str | Identifier] | None = None,
         url: str | Secret = "",
         options: Mapping[str, str | int | float | bool] | None = None,
+        destination: str | Identifier | None = None,
+        write: Write = "create",
         transaction: bool = True,
         read_only: bool = False,
         version: str = "",
@@ -92,28 +97,27 @@ class SqlQuery(TaskDefinition):
         secrets: Iterable[Secret | str] = (),
         doc: str = "",
     ) -> None:
-        position = caller_position()
-        source = _defining_file(position, name)
-        text = SqlText.given(sql=sql, file=file, folder=source.parent)
-        parameters = {key: Parameter.given(value) for key, value in (inputs or {}).items()}
+        parts = QueryParts.given(
+            caller_position(), sql=sql, file=file, inputs=inputs, outputs=_named(outputs), names=names
+        )
         config = SqlConfig(
-            text,
+            parts.text,
             url="" if isinstance(url, Secret) else check_plain(url, name),
             url_secret=url.name if isinstance(url, Secret) else "",
-            names={slot: _checked(name) for slot, name in (names or {}).items()},
-            name_inputs=tuple(key for key, value in parameters.items() if value.hint is Identifier),
             options=dict(options or {}),
             transaction=transaction,
             read_only=read_only,
+            destination=Destination.given(destination, write),
         )
-        _check_inputs(config, parameters)
+        _check_destination(parts, config)
+        _check_inputs(config, parts.bound)
         wanted = [Secret(each) if isinstance(each, str) else each for each in secrets]
         super().__init__(
             name=name,
             task_type="sql",
-            file=source,
-            inputs={key: _as_text(each) for key, each in parameters.items()},
-            outputs=_named(outputs),
+            file=parts.file,
+            inputs=parts.inputs,
+            outputs=parts.outputs,
             config=msgspec.json.decode(msgspec.json.encode(config)),
             options=Options.given(
                 resources=resources,
@@ -125,35 +129,11 @@ class SqlQuery(TaskDefinition):
                 interruptible=interruptible,
                 secrets=dict.fromkeys([*wanted, *([url] if isinstance(url, Secret) else [])]),
             ),
-            version=version or text.digest(),
-            files=text.path(source.parent),
+            version=version or parts.text.digest(),
+            files=parts.text.path(parts.file.parent),
             doc=doc,
-            position=position,
+            position=parts.position,
         )
-
-
-def _defining_file(position: Position, name: str) -> Path:
-    file = Path(position.file)
-    if not file.is_file():
-        raise UsageError(
-            f"The query `{name}` was defined in `{position.file}`, which is not a file",
-            hint="Define it in a Python file, so that the workflow also runs elsewhere",
-        )
-    return file.resolve()
-
-
-def _checked(name: str | Identifier) -> str:
-    return name.name if isinstance(name, Identifier) else Identifier(name).name
-
-
-def _as_text(parameter: Parameter) -> Parameter:
-    """A name travels as text, and is checked again where it becomes SQL."""
-    if parameter.hint is not Identifier:
-        return parameter
-    default = parameter.default
-    return msgspec.structs.replace(
-        parameter, hint=str, default=default.name if isinstance(default, Identifier) else default
-    )
 
 
 def _named(outputs: Any) -> dict[str, Any]:
@@ -162,23 +142,32 @@ def _named(outputs: Any) -> dict[str, Any]:
     return dict(outputs) if isinstance(outputs, Mapping) else {SINGLE_OUTPUT: outputs}
 
 
-def _check_inputs(config: SqlConfig, inputs: Mapping[str, Parameter]) -> None:
+def _check_destination(parts: QueryParts, config: SqlConfig) -> None:
+    parts.check_destination(config.destination)
+    if config.destination is None:
+        return
+    if not config.url_secret:
+        check_writes(config.destination, config.url)
+    others = [name for name in parts.outputs if name not in parts.table_outputs]
+    if others:
+        raise UsageError(
+            f"The rows of {parts.text.origin} go into the table `{config.destination.table.name}`, "
+            f"and not into the output `{others[0]}`",
+            hint="Query the table with another task; the output may be its name: "
+            f"`outputs={{{others[0]!r}: Identifier}}`",
+        )
+
+
+def _check_inputs(config: SqlConfig, bound: Collection[str]) -> None:
     text = config.sql
-    for unknown, line in unknown_inputs(text.text, set(inputs), lexis_of(config.url)):
-        close = get_close_matches(unknown, inputs, n=1)
+    for unknown, line in unknown_inputs(text.text, set(bound), lexis_of(config.url)):
+        close = get_close_matches(unknown, bound, n=1)
         raise UsageError(
             f"`:{unknown}` in line {line} of {text.origin} is no input",
             hint=f"Did you mean `:{close[0]}`?" if close else f"Add `{unknown}` to `inputs`",
         )
-    slots = {*config.names, *config.name_inputs}
-    for slot in slots:
-        if f"{{{slot}}}" not in text.text:
-            raise UsageError(
-                f"The name `{slot}` is not used in {text.origin}",
-                hint=f"A name of a table or column is written `{{{slot}}}`",
-            )
-    for name in inputs:
-        if name not in slots and not re.search(rf"\b{re.escape(name)}\b", text.text):
+    for name in bound:
+        if not re.search(rf"\b{re.escape(name)}\b", text.text):
             raise UsageError(
                 f"The input `{name}` is not used in {text.origin}",
                 hint=f"Write `:{name}` for its value, or `{name}` if it is a table",

@@ -9,7 +9,8 @@ from hardpoint.plugin_api import UsageError
 from hardpoint_sql.statements import MYSQL, STANDARD, Lexis
 
 IN_MEMORY = ":memory:"
-_PASSWORD = re.compile(r"://[^/@]*:[^/]*@|[?&](?:password|passwd|pwd)=", re.IGNORECASE)
+_USER = r"[^:/@]*(?::[^@]*)?@"
+_PASSWORD = re.compile(r"://[^:/@]*:[^@]*@|[?&](?:password|passwd|pwd)=", re.IGNORECASE)
 _FORM = re.compile(r"(?P<backend>[A-Za-z]\w*)(?:\+\w+)?://")
 
 
@@ -21,6 +22,17 @@ def backend_of(url: str) -> str:
     """
     found = _FORM.match(url)
     return found["backend"].lower() if found else "duckdb"
+
+
+def place_of(url: str) -> str:
+    """Host, port and database: neither user nor password, nor what follows `?`.
+
+    >>> place_of("mysql+pymysql://me:pass/word@DB:3306/sales?charset=utf8"), place_of("postgresql:///sales")
+    ('db:3306/sales', '/sales')
+    """
+    place = re.sub(rf"^{_USER}", "", _FORM.sub("", url, count=1)).partition("?")[0]
+    host, slash, database = place.partition("/")
+    return f"{host.lower()}{slash}{database}"
 
 
 def lexis_of(url: str) -> Lexis:

@@ -17,7 +17,7 @@ from postgres_fixtures import postgres_database, postgres_server, postgres_url
 from hardpoint.core.store import BlobStore
 from hardpoint.core.types.natural import LiteralValues
 from hardpoint.plugin_api import SINGLE_OUTPUT, AnyType, Interface, Outputs, TaskSpec, Variable
-from hardpoint.plugin_api.sql_text import SqlText
+from hardpoint.plugin_api.sql_text import Identifier, SqlText
 from hardpoint.plugin_api.testing.function_context import FakeFunctionContext
 from hardpoint_sql.config import SqlConfig
 from hardpoint_sql.handler import SqlHandler
@@ -48,6 +48,8 @@ class Attempts:
         outputs: AnyType | Mapping[str, AnyType] | None = None,
         secrets: Mapping[str, str] | None = None,
         file: str = "",
+        slots: tuple[str, ...] = (),
+        names: Mapping[str, str] | None = None,
         **config: Any,
     ) -> Any:
         """Run SQL; return the value of the only output, else a dict."""
@@ -57,7 +59,8 @@ class Attempts:
             tuple(Variable(name, type) for name, (type, _) in given.items()),
             tuple(Variable(name, type) for name, type in named.items()),
         )
-        written = msgspec.to_builtins(SqlConfig(SqlText(sql, file), **config))
+        fixed = {slot: Identifier(name) for slot, name in (names or {}).items()}
+        written = msgspec.to_builtins(SqlConfig(SqlText(sql, file, fixed, slots), **config))
         wires = {name: self.values.encode(type, value) for name, (type, value) in given.items()}
         found = self._run(TaskSpec("flow.py:query", "sql", "1", interface, written), wires, secrets or {})
         decoded = {name: self.values.decode(named[name], wire) for name, wire in found.items()}

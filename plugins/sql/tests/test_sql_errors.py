@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
+import sqlalchemy as sa
 
 from hardpoint.plugin_api import (
+    ErrorKind,
     HardpointError,
     SimpleKind,
     SimpleType,
     ThrottledError,
     TransientError,
-    UserError,
 )
 from hardpoint_sql.failure import QueryFailed
+from hardpoint_sql.sqlalchemy_client import _kind_of
 
 if TYPE_CHECKING:
     from tests.sql_attempts import Attempts
@@ -86,6 +88,59 @@ def test_the_hint_of_postgresql_is_kept(attempt: Attempts, url_of: Callable[[str
     )
 
 
+KINDS = ("duckdb", "sqlite", "postgresql")
+OF_THE_SQL = [
+    "SELEC 1",
+    "SELECT nope FROM t",
+    "SELECT * FROM nope",
+    "SELECT nosuch(1)",
+    "INSERT INTO t VALUES (1, 2)",
+    "CREATE TABLE t (x INTEGER)",
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_lies_in_the_sql_is_told_from_what_lies_in_the_rows(
+    attempt: Attempts, url_of: Callable[[str], str], kind: str
+) -> None:
+    url = url_of(kind)
+    attempt("CREATE TABLE t (x INTEGER CHECK (x < 5))", url=url)
+    kinds = {sql: refusal(attempt, url, sql).kind for sql in [*OF_THE_SQL, "INSERT INTO t VALUES (7)"]}
+    assert kinds == {
+        **dict.fromkeys(OF_THE_SQL, ErrorKind.SYSTEM),
+        "INSERT INTO t VALUES (7)": ErrorKind.USER,
+    }
+
+
+class OdbcError(Exception):
+    """As ODBC drivers write it: the state comes first."""
+
+
+class MySqlError(Exception):
+    """As PyMySQL writes it: the number comes first."""
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "origin", "kind"),
+    [
+        (sa.exc.ProgrammingError, OdbcError("42S02", "[42S02] Invalid object name"), ErrorKind.SYSTEM),
+        (
+            sa.exc.OperationalError,
+            OdbcError("08S01", "[08S01] Communication link failure"),
+            ErrorKind.TRANSIENT,
+        ),
+        (sa.exc.IntegrityError, OdbcError("23000", "[23000] Violation of PRIMARY KEY"), ErrorKind.USER),
+        (sa.exc.OperationalError, MySqlError(1054, "Unknown column"), ErrorKind.SYSTEM),
+        (sa.exc.ProgrammingError, MySqlError(1064, "You have an error in your SQL"), ErrorKind.SYSTEM),
+        (sa.exc.OperationalError, MySqlError(1213, "Deadlock found"), ErrorKind.TRANSIENT),
+    ],
+)
+def test_drivers_that_are_not_at_hand_are_read_by_state_and_number(
+    wrapper: type[sa.exc.DBAPIError], origin: Exception, kind: ErrorKind
+) -> None:
+    assert _kind_of(wrapper("SELECT 1", {}, origin), opening=False) is kind
+
+
 def test_retries_can_name_the_drivers_class(attempt: Attempts) -> None:
     assert refusal(attempt, "", "SELEC 2").info().bases == ("ParserException",)
     assert refusal(attempt, "sqlite://", "SELEC 2").info().bases == ("OperationalError",)
@@ -121,7 +176,7 @@ def test_files_that_are_only_read_are_shared(attempt: Attempts, tmp_path: Path) 
     attempt("CREATE TABLE t AS SELECT 5 AS x", url=f"duckdb:///{file}")
     with duckdb.connect(file, read_only=True, config={"python_enable_replacements": False}):
         assert attempt("SELECT x FROM t", outputs=INT, url=f"duckdb:///{file}", read_only=True) == 5
-    assert isinstance(refusal(attempt, f"duckdb:///{file}", "DROP TABLE t", read_only=True), UserError)
+    assert isinstance(refusal(attempt, f"duckdb:///{file}", "DROP TABLE t", read_only=True), QueryFailed)
 
 
 def test_a_locked_sqlite_is_waited_for(attempt: Attempts, tmp_path: Path) -> None:
@@ -165,7 +220,7 @@ def test_a_connection_that_is_lost_is_not_the_authors_error(
 )
 def test_a_url_that_leads_nowhere_is_the_authors(attempt: Attempts, url: str, message: str) -> None:
     error = refusal(attempt, "", "SELECT 1", url_secret="URL", secrets={"URL": url})
-    assert isinstance(error, UserError)
+    assert error.kind is ErrorKind.USER
     assert error.hint or "IO Error" in error.message
 
 

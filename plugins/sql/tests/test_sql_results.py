@@ -22,6 +22,7 @@ from hardpoint.plugin_api import (
     UnionType,
     UserError,
 )
+from hardpoint_sql.failure import QueryFailed
 
 if TYPE_CHECKING:
     from tests.sql_attempts import Attempts
@@ -129,7 +130,7 @@ def test_a_name_may_be_an_input(attempt: Attempts, url_of: Callable[[str], str],
         {"table": (STR, "select"), "column": (STR, "x")},
         INT,
         url=url,
-        name_inputs=("table", "column"),
+        slots=("table", "column"),
     )
     assert found == 3
 
@@ -167,7 +168,7 @@ def test_a_table_in_a_folder_with_a_strange_name_is_found(
 def test_variables_of_this_process_are_no_tables(attempt: Attempts) -> None:
     frame = pd.DataFrame({"x": [1]})
     assert len(frame) == 1
-    with pytest.raises(UserError, match="frame"):
+    with pytest.raises(QueryFailed, match="frame"):
         attempt("SELECT * FROM frame", outputs=FRAME)
 
 

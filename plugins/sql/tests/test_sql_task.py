@@ -71,12 +71,22 @@ def test_names_travel_as_text(tmp_path: Path) -> None:
         tmp_path, "'q', sql='SELECT * FROM {t}', inputs={'t': Parameter(Identifier, Identifier('a.b'))}"
     )
     assert task.inputs == {"t": Parameter(str, "a.b")}
-    assert task.config["name_inputs"] == ["t"]
+    assert task.config["sql"]["inputs"] == ["t"]
+
+
+def test_a_destination_is_kept_with_the_way_it_is_written(tmp_path: Path) -> None:
+    task = define(
+        tmp_path,
+        "'q', sql='SELECT 1 AS x', outputs={'table': Identifier}, url='sqlite:////data/x.db', "
+        "destination='sales.totals', write='replace'",
+    )
+    assert task.config["destination"] == {"table": {"name": "sales.totals"}, "write": "replace"}
+    assert task.outputs == {"table": str}
 
 
 def test_names_may_be_given_at_once(tmp_path: Path) -> None:
     task = define(tmp_path, "'q', sql='SELECT 1 FROM {t}', names={'t': 'sales.orders'}")
-    assert task.config["names"] == {"t": "sales.orders"}
+    assert task.config["sql"]["names"] == {"t": {"name": "sales.orders"}}
 
 
 @pytest.mark.parametrize(
@@ -89,11 +99,23 @@ def test_names_may_be_given_at_once(tmp_path: Path) -> None:
             "`:regoin` in line 1 .*\n\nhint: Did you mean `:region`",
         ),
         ("'q', sql='SELECT :n'", "`:n` in line 1 of the query is no input\n\nhint: Add `n` to `inputs`"),
-        ("'q', sql='SELECT 1', inputs={'n': int}", "The input `n` is not used in the query"),
+        ("'q', sql='SELECT 1', inputs={'n': int}", "[Ii]nput `n` is not used in the query"),
         ("'q', sql='SELECT 1', names={'t': 'orders'}", "The name `t` is not used in the query"),
         ("'q', sql='SELECT t', inputs={'t': Identifier}", "The name `t` is not used .*\n\nhint: .* `{t}`"),
         ("'q', sql='SELECT 1', url='postgresql://me:pw@host/db'", "holds a password.*\n\nhint: .*Secret"),
         ("'q', sql='SELECT 1', url='mssql://host/db?password=pw'", "holds a password"),
+        ("'q', sql='SELECT 1', url='mysql://me:p/w@host/db'", "holds a password"),
+        ("'q', sql='SELECT 1', outputs=Identifier", "the result goes into none\n\nhint: .*destination="),
+        (
+            "'q', sql='SELECT 1', destination='a.t', write='upsert'",
+            "`write` is `upsert`\n\nhint: .*`replace`",
+        ),
+        (
+            "'q', sql='SELECT 1', destination='a.t', outputs={'n': int, 't': Identifier}",
+            "go into the table `a.t`, and not into the output `n`",
+        ),
+        ("'q', sql='SELECT 1', destination='t'", "DuckDB in memory, and gone with the attempt"),
+        ("'q', sql='SELECT 1', destination='t', url='mssql://host/db'", "mssql makes no table"),
         ("'q', sql='SELECT 1', url='data.duckdb'", "is not the URL of a database"),
         ("'q', sql='SELECT 1', url='duckdb:///data.duckdb'", "`data.duckdb` of the DuckDB file is relative"),
     ],
