@@ -10,7 +10,7 @@ A proof is a table in `tests/prove/proofs.toml`:
 The command runs once for each shard, with Python, and `--shard I --shards N --out FILE`. It writes a JSON
 object of whole numbers and texts to FILE and ends with 0 if the shard held. Finished shards are kept under
 `.prove/<proof>/<commit>/`; other files start over. When every shard held, `docs/evidence/<proof>.json`
-and `.md` are written, with the numbers of all shards added up.
+and `.md` are written, with the numbers of all shards added up, and a table of what they gave as `row`.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def run_shard(proof: Proof, shard: int, root: Path, folder: Path) -> str:
     except (OSError, ValueError) as error:
         return f"{proof.name} shard {shard}: no result, {error}"
     found["seconds"] = round(time.monotonic() - started, 1)
-    draft.write_text(json.dumps(found, sort_keys=True), encoding="utf-8")
+    draft.write_text(json.dumps(found), encoding="utf-8")
     draft.rename(final)
     return ""
 
@@ -160,14 +160,27 @@ def write_evidence(proof: Proof, tree: Source, shards: Sequence[Mapping[str, Any
     (folder / f"{proof.name}.json").write_text(json.dumps(evidence, indent=1) + "\n", encoding="utf-8")
     changed = ", with changes that are not committed" if tree.changes else ""
     rows = "\n".join(f"| {key.replace('_', ' ')} | {value:,} |" for key, value in totals.items())
+    results = _table([shard["row"] for shard in shards if "row" in shard])
     (folder / f"{proof.name}.md").write_text(
         f"# {proof.title}\n\n"
         f"Held in {len(shards)} of {proof.shards} shards. Commit `{tree.commit[:12]}`{changed}, "
         f"{evidence['date']}, Python {evidence['python']}, {evidence['cpus']} CPUs. "
         f"Run it with `make prove`; the numbers of each shard are in `{proof.name}.json`.\n\n"
-        f"| counted | total |\n|---|---:|\n{rows}\n",
+        f"| counted | total |\n|---|---:|\n{rows}\n{results}",
         encoding="utf-8",
     )
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows with the same keys, as Markdown; what cannot be said, such as a count of nothing, is empty."""
+    if not rows:
+        return ""
+    lines = [
+        list(rows[0]),
+        ["---", *["---:"] * (len(rows[0]) - 1)],
+        *(map(str, each.values()) for each in rows),
+    ]
+    return "\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -151,7 +151,7 @@ with seen.open("a") as lines:
     lines.write(f"{shard}\\n")
 if shard == 2 and not pathlib.Path("mended").exists():
     sys.exit("shard 2 broke")
-out.write_text(json.dumps({"runs": 10 + shard}))
+out.write_text(json.dumps({"runs": 10 + shard, "row": {"toy": shard, "speed": f"{shard} m/s"}}))
 """
 TABLE = '[toy]\ntitle = "Toys hold"\ncommand = ["shard.py"]\nshards = 3\n'
 
@@ -177,6 +177,7 @@ def test_a_proof_resumes_and_writes_its_evidence_when_all_shards_held(tmp_path: 
     page = (tmp_path / "docs" / "evidence" / "toy.md").read_text()
     assert page.startswith("# Toys hold\n\nHeld in 3 of 3 shards. Commit `unknown`, ")
     assert "| runs | 33 |" in page
+    assert page.endswith("\n| toy | speed |\n| --- | ---: |\n| 0 | 0 m/s |\n| 1 | 1 m/s |\n| 2 | 2 m/s |\n")
 
 
 def test_an_unknown_proof_is_named(tmp_path: Path) -> None:

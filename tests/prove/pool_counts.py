@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 from hardpoint.executor.journal.protocol import ExecutionRow
 from hardpoint.plugin_api.testing.jobservice import JobRecord
+
+Span: TypeAlias = tuple[float, float]
+"""When something started and ended, in seconds since the epoch."""
 
 
 class Shares(NamedTuple):
@@ -29,15 +32,23 @@ class Shares(NamedTuple):
 def shares(
     records: Sequence[JobRecord], attempts: Mapping[str, tuple[ExecutionRow, str]], capacity: int
 ) -> Shares:
+    """How fairly the slots of a service were shared by those who are charged for its jobs."""
+    spans: dict[str, list[Span]] = {}
+    for record in records:
+        if record.started is not None and record.ended is not None and record.label:
+            spans.setdefault(attempts[record.label][0].project, []).append((record.started, record.ended))
+    return shares_of(spans, capacity)
+
+
+def shares_of(spans: Mapping[str, Sequence[Span]], capacity: int) -> Shares:
     """How fairly slots were shared from the time all tenants had a job until the first had none to start.
 
     Source of the index: Jain, Chiu and Hawe, "A quantitative measure of fairness and discrimination for
     resource allocation in shared computer systems", 1984.
+
+    >>> shares_of({"a": [(0.0, 2.0), (2.0, 4.0)], "b": [(0.0, 1.0), (1.0, 4.0), (4.0, 5.0)]}, 2)
+    Shares(slot_s={'a': 2.0, 'b': 2.0}, jain=1.0, utilisation=1.0, window_s=2.0)
     """
-    spans: dict[str, list[tuple[float, float]]] = {}
-    for record in records:
-        if record.started is not None and record.ended is not None and record.label:
-            spans.setdefault(attempts[record.label][0].project, []).append((record.started, record.ended))
     begin = max(min(start for start, _ in each) for each in spans.values())
     end = min(max(start for start, _ in each) for each in spans.values())
     slot_s = {
@@ -51,14 +62,20 @@ def shares(
 
 def running_over_time(records: Sequence[JobRecord]) -> list[tuple[float, int]]:
     """How many jobs ran from each moment on; of two things at one moment the end comes first."""
-    moves = sorted(
-        [(record.started, 1) for record in records if record.started is not None]
-        + [
-            (record.ended, -1)
-            for record in records
-            if record.started is not None and record.ended is not None
-        ]
-    )
+    started = [record for record in records if record.started is not None]
+    return running_of((each.started or 0.0, each.ended) for each in started)
+
+
+def running_of(spans: Iterable[tuple[float, float | None]]) -> list[tuple[float, int]]:
+    """The same of spans, which may have no end yet.
+
+    >>> running_of([(0.0, 2.0), (1.0, None), (2.0, 3.0)])
+    [(0.0, 1), (1.0, 2), (2.0, 1), (2.0, 2), (3.0, 1)]
+    """
+    moves: list[tuple[float, int]] = []
+    for start, end in spans:
+        moves += [(start, 1)] if end is None else [(start, 1), (end, -1)]
+    moves.sort()
     return list(zip((at for at, _ in moves), itertools.accumulate(by for _, by in moves), strict=True))
 
 
@@ -66,7 +83,7 @@ def most_in_a_second(times: Sequence[float]) -> int:
     """How many fall into the fullest second.
 
     >>> most_in_a_second([0.0, 0.5, 0.99, 1.0, 1.98])
-    4
+    3
     """
     ordered = sorted(times)
     most = first = 0
