@@ -205,7 +205,7 @@ def test_a_repeated_request_leaves_one_job_of_a_service_that_must_be_searched(
     folder: Path, service: JobService
 ) -> None:
     service.script(ScriptedFault("POST /v1/jobs", "dup"))
-    answer = drive(folder, service, "jobservice_search", "never", "submit", duration_s=2.0)
+    answer = drive(folder, service, "jobservice_search", "never", "submit", duration_s=5.0)
     assert answer == ["SUCCEEDED", {"result": 7}, None, 1]
     stats = service.stats().total
     assert (stats.created, stats.double_submits, stats.double_survivors, stats.cancelled) == (2, 1, 0, 1)

@@ -194,7 +194,7 @@ def test_our_plugins_pass_and_say_what_does_not_apply(name: str, ours: dict[str,
 
 def test_progress_is_told_on_stderr(ours: dict[str, Said]) -> None:
     assert "checking notebook … " in ours["notebook"].err
-    assert " of 13 cases\n" in ours["notebook"].err
+    assert " of 14 cases\n" in ours["notebook"].err
 
 
 # --- what a run says ---------------------------------------------------------------------------------------
@@ -209,8 +209,8 @@ def test_a_plugin_that_keeps_its_promises_passes(bench: Bench) -> None:
     assert [line.split() for line in lines if "repeated_run" in line] == [
         ["test_repeated_run_gives_the_same", "passed"]
     ]
-    assert lines[-1].startswith("script: 13 passed, 0 failed, 0 skipped in ")
-    assert bench.verdict() == "13 cases passed, 0 skipped"
+    assert lines[-1].startswith("script: 14 passed, 0 failed, 0 skipped in ")
+    assert bench.verdict() == "14 cases passed, 0 skipped"
 
 
 def test_a_broken_promise_is_named(bench: Bench) -> None:
@@ -220,13 +220,13 @@ def test_a_broken_promise_is_named(bench: Bench) -> None:
     assert said.code == 1
     assert list(told) == ["plugin", "task_types", "passed", "failed", "skipped", "failures", "took_s"]
     assert (told["plugin"], told["task_types"]) == ("hardpoint_script", ["script"])
-    assert (told["passed"], told["failed"]) == (11, 2)
+    assert (told["passed"], told["failed"]) == (12, 2)
     assert {each["case"]: each["promise"] for each in told["failures"]} == {
         "test_outputs_fit_the_interface": "The outputs are `['numbers']`, not `['numbers', 'surplus']`",
         "test_run_after_a_failed_one_succeeds": "The outputs are `['numbers']`, not `['numbers', 'surplus']`",
     }
     failed = "test_outputs_fit_the_interface, test_run_after_a_failed_one_succeeds"
-    assert bench.verdict() == f"2 of 13 cases failed: {failed}"
+    assert bench.verdict() == f"2 of 14 cases failed: {failed}"
 
 
 def test_words_choose_cases_and_leave_no_verdict(bench: Bench) -> None:
@@ -311,7 +311,7 @@ def test_an_exception_of_the_plugin_is_told_with_its_frames(bench: Bench) -> Non
 def test_cases_that_end_their_process_have_failed_and_the_others_run(bench: Bench) -> None:
     bench.install("EndingKit")
     said = bench.run("check", "script", "--json")
-    assert (said.code, said.json["passed"]) == (1, 13)
+    assert (said.code, said.json["passed"]) == (1, 14)
     assert {each["case"]: each["promise"] for each in said.json["failures"]} == {
         "test_that_exits": "It ended the process, which ended with exit code 3",
         "test_that_is_killed": "It ended the process, which was killed by SIGSEGV",
@@ -337,7 +337,7 @@ def test_a_case_that_hangs_has_failed_and_the_others_run(
     [failed] = [each for each in cases if each.outcome != "passed"]
     assert (failed.case, failed.reason) == ("test_that_hangs", "Not finished after 2 s")
     assert "in test_that_hangs" in failed.traceback
-    assert (len(cases), told[-1][1]) == (14, 14)
+    assert (len(cases), told[-1][1]) == (15, 15)
 
 
 def test_a_check_that_takes_too_long_is_given_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

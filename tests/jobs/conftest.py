@@ -204,6 +204,7 @@ class Service:
         self.sinks: list[StatusSink] = []
         self.cancel_works = True
         self.cancelled = Status(Phase.CANCELLED)
+        self.kept: list[Kept] = []
         self.tells_outputs = True
         self.gated = False
 
@@ -299,6 +300,7 @@ class SearchHandler(Handler):
     repeatable = False
 
     def duplicates(self, context: Context, kept: Sequence[Kept]) -> Sequence[JobRef]:
+        self.service.kept = list(kept)
         self.service.called("duplicates")
         running, ours = self.service.running, {each.job.id for each in kept}
         others = [

@@ -1,7 +1,7 @@
 """Looks for duplicates of jobs that were created at a service that takes no identity of ours.
 
-Once the listings have settled: at once for an attempt that waits for it, else together with those of the
-next seconds, so that a service is not asked once more for each job.
+Once the listings have settled: at once and alone for an attempt that waits for it, else together with others
+of the next second, so that a service is not asked once more for each job.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from hardpoint.executor.engine.run import Run
 from hardpoint.executor.engine.step_desk import StepDesk
 from hardpoint.executor.engine.steps import Answer
 from hardpoint.executor.rates.ledger import CallKind
-from hardpoint.plugin_api import CreateRequest, ErrorKind, Idempotency, JobRef, Kept
+from hardpoint.plugin_api import CreateRequest, ErrorInfo, ErrorKind, Idempotency, JobRef, Kept
 
-GATHER_S = 5.0
-"""How long looks that nobody waits for are gathered."""
+GATHER_S = 1.0
+"""How long looks that nobody waits for are gathered: as much longer a duplicate may run."""
 
 
 class Look(msgspec.Struct, frozen=True, eq=False):
@@ -79,12 +79,14 @@ class Looks:
         calls = self._calls(request.spec.type)
         if job is None or calls.task_type.idempotency is not Idempotency.SEARCH or not calls.sweeps:
             return
-        if not certain:
+        now = self._desk.clock.now()
+        look = Look(run, node.id, Kept(request, job), now + calls.task_type.settling_delay_s)
+        if certain:
+            self._waiting.setdefault((request.spec.type, job.account), []).append(look)
+            self._desk.timers.at(look.due + GATHER_S, lambda: self._due(look))
+        else:
             self._owed.setdefault(run, {}).setdefault(node.id, [])
-        due = self._desk.clock.now() + calls.task_type.settling_delay_s
-        look = Look(run, node.id, Kept(request, job), due)
-        self._waiting.setdefault((request.spec.type, job.account), []).append(look)
-        self._desk.timers.at(due + GATHER_S if certain else due, lambda: self._due(look))
+            self._desk.timers.at(look.due, lambda: self._look([look], 1))
 
     def before_end(self, run: Run, node: NodeRun, end: Callable[[], None]) -> None:
         """End an attempt, but not before duplicates of its job were looked for, if there may be any."""
@@ -125,12 +127,14 @@ class Looks:
         calls = self._calls(task_type)
 
         def then(answer: Answer[list[JobRef]]) -> None:
-            if answer.error is not None and answer.error.kind in (ErrorKind.TRANSIENT, ErrorKind.THROTTLED):
-                self._again(tries, answer.error.retry_after_s, lambda: self._look(looks, tries + 1))
-            elif answer.error is not None and len(looks) > 1:
-                # One that cannot be looked for must not hide the duplicates of the others.
-                for each in looks:
-                    self._look([each], tries)
+            error = answer.error
+            if error is not None and len(looks) > 1:
+                # One that cannot be looked for, or fails among many calls, must not hide those of the others.
+                half = len(looks) // 2
+                self._later(looks[:half], tries, error)
+                self._later(looks[half:], tries, error)
+            elif error is not None and error.kind in (ErrorKind.TRANSIENT, ErrorKind.THROTTLED):
+                self._later(looks, tries, error)
             else:
                 for duplicate in answer.value or ():
                     self._cancel(task_type, duplicate, "another job of its token was kept")
@@ -145,3 +149,6 @@ class Looks:
             account=job.account,
             first=CallKind.READ,
         )
+
+    def _later(self, looks: Sequence[Look], tries: int, error: ErrorInfo) -> None:
+        self._again(tries, error.retry_after_s, lambda: self._look(looks, tries + 1))
