@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from hardpoint.executor.worker.errors import MAX_MESSAGE_CHARS, MAX_TRACEBACK_CHARS
-from hardpoint.plugin_api import ErrorKind
+from hardpoint.executor.worker.errors import MAX_MESSAGE_CHARS, MAX_TRACEBACK_CHARS, error_info
+from hardpoint.plugin_api import ErrorKind, UserError
 
 if TYPE_CHECKING:
     from tests.executor.conftest import Lab
@@ -124,6 +125,21 @@ def test_hardpoint_errors_keep_their_kind_hint_and_wait(lab: Lab) -> None:
     assert (throttled.kind, throttled.retry_after_s) == (ErrorKind.THROTTLED, 7.5)
     assert (user.kind, user.message, user.hint) == (ErrorKind.USER, "no rows", "Load some")
     assert "HardpointError" in user.bases
+
+
+def raised(error: Exception, cause: Exception | None = None) -> Exception:
+    with pytest.raises(type(error)) as caught:
+        raise error from cause
+    return caught.value
+
+
+def test_what_a_plugin_says_in_its_own_words_comes_without_its_lines(tmp_path: Path) -> None:
+    refused = raised(UserError("no such column", hint="See the list"))
+    assert error_info(refused, code_dir=tmp_path).traceback == ""
+    assert "no such column" in error_info(refused, code_dir=Path(__file__).parent).traceback
+    broken = raised(UserError("cannot be read"), ValueError("byte 7"))
+    assert "ValueError: byte 7" in error_info(broken, code_dir=tmp_path).traceback
+    assert "KeyError: 'x'" in error_info(raised(KeyError("x")), code_dir=tmp_path).traceback
 
 
 def test_long_texts_are_cut_in_the_middle(lab: Lab) -> None:

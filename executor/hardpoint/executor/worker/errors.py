@@ -41,6 +41,14 @@ def error_info(
     message, hint, kind, retry_after_s = _words(error)
     own = error.info() if isinstance(error, HardpointError) else None
     trace = own.traceback if own is not None and own.traceback else _traceback(error)
+    if (
+        own is not None
+        and error.__cause__ is None
+        and code_dir is not None
+        and f"{code_dir}{os.sep}" not in trace
+    ):
+        # What a plugin says in words of its own, about no line of the author's: its own lines help nobody.
+        trace = own.traceback
     if hint:
         # An error of ours ends its own traceback with its hint, which is kept, and shown, apart.
         trace = trace.rstrip().removesuffix(f"hint: {hint}").rstrip()
