@@ -110,6 +110,15 @@ class TestLoading:
         with pytest.raises(DefinitionError, match="has no type"):
             load_module(file)
 
+    def test_an_error_of_a_definition_that_knows_no_line_gets_it(self, tmp_path: Path) -> None:
+        text = "from hardpoint.plugin_api.query_task import Destination\n\nDestination.given('t', 'merge')\n"
+        file = write(tmp_path / "flow.py", text)
+        with pytest.raises(LoadError) as caught:
+            load_module(file)
+        assert str(caught.value) == (
+            f"`write` is `merge`\n  --> {file}:3\n\nhint: One of `create`, `append`, `replace`"
+        )
+
 
 IF_MAIN = '`if __name__ == "__main__":`'
 BROKEN = {

@@ -18,7 +18,7 @@ from hardpoint.core.import_spaces import import_space
 from hardpoint.core.project import is_below, place_in_project, project_root, real_path
 from hardpoint.core.task import Task
 from hardpoint.core.workflow import Workflow
-from hardpoint.plugin_api import HardpointError, Position, UsageError
+from hardpoint.plugin_api import HardpointError, Position, UsageError, UserError
 
 _MODULE_PREFIX = "hardpoint_user_"
 _DIGITS = 8
@@ -104,6 +104,9 @@ def _execute(name: str, file: Path) -> ModuleType:
             spec.loader.exec_module(module)
     except BaseException as error:
         del sys.modules[name]
+        if isinstance(error, UsageError | UserError) and type(error) in (UsageError, UserError):
+            # From a plugin's definition, which knows no line; other errors of ours name theirs.
+            raise LoadError(error.message, _author_line(error, file), hint=error.hint) from error
         if isinstance(error, HardpointError | KeyboardInterrupt | MemoryError):
             raise
         raise _explain(error, file) from error
