@@ -52,8 +52,7 @@ def test_tenants_share_fairly_and_hold_no_more_than_there_is(store: Store, servi
         assert service.stats().total.max_running <= SLOTS
         assert found.window_s > 3.0
         assert found.jain >= 0.98
-        # By itself it is above 0.9; beside other suites the processes wait for the machine.
-        assert found.utilisation >= 0.4
+        assert found.utilisation >= 0.6
         assert share.leaked() == []
 
 
