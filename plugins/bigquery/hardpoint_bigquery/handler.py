@@ -57,7 +57,7 @@ class BigQueryHandler:
         config, job = config_of(request), submission(request, context)
         if config.ceiling_bytes is not None or config.ceiling_usd is not None:
             # First, as the tables of a job that runs already may have grown above its ceiling.
-            found = self.find(context, request)
+            found = self._existing(context, config, job)
             if found is not None:
                 return found
             expect_below(config, self._estimate(context, config, job).usage["bytes_scanned"])
@@ -70,9 +70,7 @@ class BigQueryHandler:
 
     def find(self, context: Context, request: CreateRequest) -> JobRef | None:
         """The job of the attempt's name."""
-        config, job = config_of(request), submission(request, context)
-        found = self._get(context, place_of(config), job.name)
-        return None if found is None else _reference(config, job, found)
+        return self._existing(context, config_of(request), submission(request, context))
 
     def poll_many(self, context: Context, jobs: Sequence[JobRef]) -> Mapping[str, Status]:
         """One listing for all of them; a job that is not in it is asked for by its name."""
@@ -129,12 +127,16 @@ class BigQueryHandler:
             kind = told["statistics"].get("query", {}).get("statementType", "statement")
         return price(config, scanned, kind)
 
-    def _adopted(self, context: Context, config: BigQueryConfig, job: Submission) -> JobRef:
+    def _existing(self, context: Context, config: BigQueryConfig, job: Submission) -> JobRef | None:
         found = self._get(context, place_of(config), job.name)
+        return None if found is None else _reference(config, job, found)
+
+    def _adopted(self, context: Context, config: BigQueryConfig, job: Submission) -> JobRef:
+        found = self._existing(context, config, job)
         if found is None:
             # The name is taken before the job can be read.
             raise TransientError(f"Job `{job.name}` exists already, but is not shown yet")
-        return _reference(config, job, found)
+        return found
 
     def _get(self, context: Context, place: Place, job_id: str) -> dict[str, Any] | None:
         try:

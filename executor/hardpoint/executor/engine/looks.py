@@ -82,8 +82,11 @@ class Looks:
         now = self._desk.clock.now()
         look = Look(run, node.id, Kept(request, job), now + calls.task_type.settling_delay_s)
         if certain:
-            self._waiting.setdefault((request.spec.type, job.account), []).append(look)
-            self._desk.timers.at(look.due + GATHER_S, lambda: self._due(look))
+            batch = (request.spec.type, job.account)
+            waiting = self._waiting.setdefault(batch, [])
+            waiting.append(look)
+            if len(waiting) == 1:
+                self._arm(batch, look)
         else:
             self._owed.setdefault(run, {}).setdefault(node.id, [])
             self._desk.timers.at(look.due, lambda: self._look([look], 1))
@@ -102,25 +105,20 @@ class Looks:
 
             waiting.append(later)
 
-    def _due(self, look: Look) -> None:
-        """Look, and take along what is due for the same account; the rest have timers of their own."""
-        task_type = look.kept.request.spec.type
-        batch = (task_type, look.kept.job.account)
-        waiting = self._waiting.pop(batch, [])
-        if look not in waiting:
-            self._keep(batch, waiting)
-            return
-        now = self._desk.clock.now()
-        # A clock that was set back must not hold up the one whose timer this is.
-        ready = [each for each in waiting if each is look or each.due <= now]
-        self._keep(batch, [each for each in waiting if each is not look and each.due > now])
-        size = self._calls(task_type).task_type.poll.batch_max
+    def _arm(self, batch: tuple[str, str], first: Look) -> None:
+        until = first.due + GATHER_S
+        self._desk.timers.at(until, lambda: self._due(batch, until))
+
+    def _due(self, batch: tuple[str, str], until: float) -> None:
+        """Look for what of an account is due by then; later ones wait for a timer of theirs."""
+        waiting = self._waiting.pop(batch)
+        ready = [each for each in waiting if each.due <= until]
+        if rest := [each for each in waiting if each.due > until]:
+            self._waiting[batch] = rest
+            self._arm(batch, rest[0])
+        size = self._calls(batch[0]).task_type.poll.batch_max
         for at in range(0, len(ready), size):
             self._look(ready[at : at + size], 1)
-
-    def _keep(self, batch: tuple[str, str], waiting: list[Look]) -> None:
-        if waiting:
-            self._waiting[batch] = waiting
 
     def _look(self, looks: Sequence[Look], tries: int) -> None:
         task_type, job = looks[0].kept.request.spec.type, looks[0].kept.job
